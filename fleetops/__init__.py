@@ -1,0 +1,1 @@
+"""FleetOps: fleet telemetry and operations for AI training clusters."""

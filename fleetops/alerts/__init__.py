@@ -1,0 +1,1 @@
+"""From incidents and actions to the people who must know."""

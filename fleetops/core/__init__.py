@@ -1,0 +1,1 @@
+"""What every part needs: configuration, errors, clock, logging, metrics, plug-ins."""

@@ -1,0 +1,1 @@
+"""From telemetry and events to findings and incidents."""

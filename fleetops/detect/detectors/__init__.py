@@ -1,0 +1,1 @@
+"""Detectors, one concept a file."""

@@ -1,0 +1,1 @@
+"""Emulated OCP hardware that answers over the real protocols."""

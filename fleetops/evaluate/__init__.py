@@ -1,0 +1,1 @@
+"""Runs scenarios, replays and benchmarks, and holds them against the truth."""

@@ -1,0 +1,1 @@
+"""From incidents to actions on the scheduler, inside the policy."""

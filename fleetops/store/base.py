@@ -1,0 +1,73 @@
+"""The store as every part sees it. Two implementations: ``embedded`` (chDB) and ``clickhouse``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Protocol, Self, runtime_checkable
+
+import pyarrow as pa
+
+Parameter = str | int | float | bool | datetime | Sequence[str] | Sequence[int]
+
+RECORD_TABLES = ("events", "findings", "incidents", "actions")
+"""Tables of control records; telemetry has one table a device class and one roll-up of each."""
+
+
+def rollup_table(device_class: str) -> str:
+    """Name of a class's one-minute table."""
+    return f"{device_class}_1m"
+
+
+@runtime_checkable
+class Store(Protocol):
+    """ClickHouse, wherever it runs. Safe to share between threads."""
+
+    def migrate(self) -> list[str]:
+        """Brings the schema up to date; the names of what was applied, [] when it was.
+
+        Raises:
+            StoreUnavailableError: no engine answered.
+            StoreRejectedError: a migration failed, or an applied one was changed since.
+        """
+        ...
+
+    def insert(self, table: str, rows: pa.Table | pa.RecordBatch) -> int:
+        """Inserts all rows or none; number of rows. The same rows again change nothing.
+
+        Raises:
+            StoreUnavailableError: not known to be stored; insert the same rows again.
+            StoreRejectedError: the engine refused them.
+        """
+        ...
+
+    def query(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> pa.Table:
+        """The result of one SELECT. Parameters are written ``{name:Type}`` in ClickHouse's way.
+
+        Raises:
+            StoreUnavailableError: no answer in time.
+            StoreRejectedError: the engine refused it.
+        """
+        ...
+
+    def ping(self) -> None:
+        """Asks for a sign of life.
+
+        Raises:
+            StoreUnavailableError: there was none.
+        """
+        ...
+
+    def close(self) -> None:
+        """Waits for running queries and releases everything; safe to call twice."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
