@@ -33,6 +33,8 @@ class BusConfig(Section):
     """Where the log is."""
 
     kind: Literal["local", "kafka"] = "local"
+    namespace: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9_-]*)?$", max_length=64)] = ""
+    """Prefix of every topic and group, so that several installations can share one broker."""
     path: Path = Path(".fleetops/bus.sqlite")
     """local: the SQLite file."""
     max_bytes: int = 4 * 1024**3
@@ -282,4 +284,6 @@ def _override(data: dict[str, Any], keys: list[str], value: str) -> None:
         data = data.setdefault(key, {})
         if not isinstance(data, dict):
             raise ConfigError(f"{ENV_PREFIX}{'__'.join(keys).upper()}: {key} is no section")
-    data[keys[-1]] = yaml.safe_load(value)
+    # a secret of digits stays text
+    text = keys[-1] in {"password", "token"}
+    data[keys[-1]] = value if text else yaml.safe_load(value)
