@@ -1,0 +1,1 @@
+"""The bus: one protocol (``base``), two implementations (``local``, ``kafka``)."""
