@@ -1,1 +1,1 @@
-"""Streamlit pages over the API client."""
+"""Streamlit pages over the API client: fleet, incidents, node."""
