@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from fleetops.bus.base import Bus
+from fleetops.bus.namespace import NamespacedBus
 from fleetops.core.clock import Clock
 from fleetops.core.config import BusConfig
 from fleetops.core.errors import ConfigError
 
 
 def open_bus(config: BusConfig, clock: Clock) -> Bus:
-    """The bus of a configuration.
+    """The bus of a configuration, behind its namespace where it has one.
 
     Raises:
         ConfigError: the configuration is wrong, or the driver it needs is not installed.
         BusUnavailableError: the bus did not answer.
     """
+    bus = _open(config, clock)
+    return NamespacedBus(bus, config.namespace) if config.namespace else bus
+
+
+def _open(config: BusConfig, clock: Clock) -> Bus:
     if config.kind == "local":
         from fleetops.bus.local import LocalBus  # noqa: PLC0415  only what is used is loaded
 

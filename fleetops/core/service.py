@@ -7,7 +7,7 @@ from typing import Protocol
 
 from fleetops.core import metrics
 from fleetops.core.clock import Clock
-from fleetops.core.errors import ConfigError, FencedError
+from fleetops.core.errors import ConfigError, PermanentError
 from fleetops.core.logging import get_logger
 
 
@@ -20,7 +20,7 @@ class Service(Protocol):
         """Does what is due; whether there was something to do.
 
         Raises:
-            FencedError: another instance took over; the service ends.
+            PermanentError: it will not work later either (fenced, say); the service ends.
         """
         ...
 
@@ -29,7 +29,8 @@ class Service(Protocol):
         ...
 
 
-FATAL = (FencedError, ConfigError)
+FATAL = (PermanentError, ConfigError)
+"""What will not work later either: fenced, refused by the engine, everything poison."""
 RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0)
 
 

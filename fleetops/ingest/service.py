@@ -101,9 +101,10 @@ class IngestService:
                 check_times(batch, header.device_class, self._clock.now())
                 self._buffers[header.device_class].add(batch, self._clock.monotonic())
         except (TelemetryError, ValidationError) as error:
-            dead_letter(self._producer, message, str(error))
+            kind = "bad_record" if message.topic in RECORD_TOPICS else "bad_telemetry"
+            dead_letter(self._producer, message, kind, str(error))
             self._dead = True
-            self._poison.bad(message, str(error))
+            self._poison.poison(message, str(error))
         else:
             self._poison.good()
 
