@@ -1,0 +1,113 @@
+"""HTTP as every collector needs it: bounded, bound to one origin, with errors that say where."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from fleetops.core.errors import ConfigError, InputError, TemporaryError
+from fleetops_collectors.base import CollectorConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def tls_context(config: CollectorConfig) -> ssl.SSLContext:
+    """TLS as configured; made once for a collector, since reading the CAs takes long.
+
+    Raises:
+        ConfigError: the CA file cannot be read.
+    """
+    try:
+        context = ssl.create_default_context(cafile=config.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"collector {config.name}: ca_file: cannot read {config.ca_file}: {error}; "
+            "name a PEM file"
+        ) from error
+    if not config.verify_tls:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def make_client(
+    base_url: str, tls: ssl.SSLContext, timeout_seconds: float, connections: int = 1
+) -> httpx.AsyncClient:
+    """A client of one origin. It follows no redirect and asks no proxy."""
+    return httpx.AsyncClient(
+        base_url=base_url,
+        verify=tls,
+        timeout=timeout_seconds,
+        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+async def ask(
+    client: httpx.AsyncClient,
+    method: str,
+    url: str,
+    *,
+    where: str,
+    max_bytes: int,
+    **options: Any,  # noqa: ANN401 (handed on to httpx)
+) -> Answer:
+    """One request; the body is read up to ``max_bytes`` after decompression.
+
+    Args:
+        client: whose origin is asked.
+        method: GET, POST or DELETE.
+        url: relative to the client's origin, or on it.
+        where: names target and place in errors.
+        max_bytes: longest body accepted.
+        options: of ``httpx.AsyncClient.stream``: headers, json, auth.
+
+    Raises:
+        TemporaryError: nothing, or not all, came in time.
+        InputError: the body is too long, or broke off.
+    """
+    received = bytearray()
+    try:
+        async with client.stream(method, url, **options) as response:
+            async for chunk in response.aiter_bytes():
+                received += chunk
+                if len(received) > max_bytes:
+                    raise InputError(
+                        f"{where}: the answer is longer than {max_bytes} bytes; "
+                        "raise max_body_bytes if it is meant to be"
+                    )
+            return Answer(response.status_code, response.headers, bytes(received))
+    except httpx.TimeoutException as error:
+        raise TemporaryError(
+            f"{where}: no complete answer in time ({type(error).__name__} "
+            f"after {len(received)} bytes)"
+        ) from error
+    except httpx.RemoteProtocolError as error:
+        if received:
+            raise InputError(
+                f"{where}: the answer broke off after {len(received)} bytes"
+            ) from error
+        raise TemporaryError(f"{where}: {error}") from error
+    except httpx.DecodingError as error:
+        raise InputError(f"{where}: the answer cannot be decompressed: {error}") from error
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        raise TemporaryError(
+            f"{where}: {error or type(error).__name__}; check address, network and power"
+        ) from error
+
+
+def excerpt(body: bytes, length: int = 60) -> str:
+    """The beginning of a body, for an error message."""
+    return repr(body[:length].decode("utf-8", "replace"))
