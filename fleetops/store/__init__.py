@@ -1,0 +1,1 @@
+"""The history: ClickHouse, in the process or on a server, behind one protocol."""
