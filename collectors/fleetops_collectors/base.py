@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, ClassVar, Protocol, Self, runtime_checkable
@@ -67,6 +67,8 @@ class Scrape:
     """By device: the labels of its class (``job`` of a training rank)."""
     warnings: list[str] = field(default_factory=list)
     """What could not be read, with the place; the rest is good."""
+    cursor: str | None = None
+    """Where the source was read up to, for collectors that are :class:`Resuming`."""
 
 
 @runtime_checkable
@@ -92,6 +94,19 @@ class Collector(Protocol):
 
     async def close(self) -> None:
         """Logs out and releases everything."""
+        ...
+
+
+@runtime_checkable
+class Resuming(Protocol):
+    """A collector that reads on from where it was.
+
+    The runner keeps each target's newest ``Scrape.cursor`` once the bus, or the spool on disk, has
+    taken what came with it, and gives it back after a restart.
+    """
+
+    def resume(self, cursors: Mapping[str, str]) -> None:
+        """Goes on where the cursors, by target name, say. Called once, before any collect."""
         ...
 
 
