@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from typing_extensions import override
 
@@ -43,7 +43,7 @@ class Membership(Closing):
         self._group = group
         self._topics = frozenset(topics)
         self._partitions = {part.id: part for part in log.partitions(sorted(self._topics))}
-        self._lock_fd = -1
+        self._lock: BinaryIO | None = None
         self.id = 0
         with log.transaction():
             self._join(now_ms)
@@ -55,8 +55,8 @@ class Membership(Closing):
             "INSERT INTO member (group_name, topics, polled_ms) VALUES (?, ?, ?) RETURNING id",
             *(self._group, json.dumps(sorted(self._topics)), now_ms),
         )
-        self._lock_fd = os.open(self._lock_path(self.id), os.O_CREAT | os.O_RDWR, 0o600)
-        fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._lock = self._lock_path(self.id).open("ab")
+        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def sync(self, now_ms: int, busy: frozenset[int]) -> dict[Partition, int]:
         """Takes part in the sharing out; this member's partitions with their committed offsets.
@@ -138,15 +138,12 @@ class Membership(Closing):
 
     def _is_locked(self, member: int) -> bool:
         try:
-            descriptor = os.open(self._lock_path(member), os.O_RDWR)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with self._lock_path(member).open("rb") as probe:
+                fcntl.flock(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
-        finally:
-            os.close(descriptor)
+        except FileNotFoundError:
+            return False
         return False
 
     def _remove(self, member: int) -> None:
@@ -156,7 +153,7 @@ class Membership(Closing):
     @override
     def close(self) -> None:
         """Leaves: the partitions are free at once."""
-        if self._lock_fd < 0:
+        if self._lock is None:
             return
         try:
             with self._log.transaction():
@@ -165,6 +162,6 @@ class Membership(Closing):
             self._unlock()
 
     def _unlock(self) -> None:
-        if self._lock_fd >= 0:
-            os.close(self._lock_fd)
-            self._lock_fd = -1
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None

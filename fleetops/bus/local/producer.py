@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 
 from typing_extensions import override
@@ -20,16 +20,15 @@ from fleetops.bus.local.log import (
     partition_of,
 )
 from fleetops.bus.local.retention import Retention
+from fleetops.bus.room import Room, check_size
 from fleetops.core.clock import Clock
 from fleetops.core.config import BusConfig
-from fleetops.core.errors import BusUnavailableError, FencedError
+from fleetops.core.errors import BusUnavailableError, FencedError, TemporaryError
 from fleetops.core.logging import get_logger
 
 MAINTAIN_SECONDS = 30.0
 """How often a producer applies retention and compaction."""
 RETRY_SECONDS = 0.1
-BUFFER_BYTES = 64 * 1024**2
-"""Bound of what a producer holds unacknowledged, besides the number of messages."""
 COMMIT_BYTES = 16 * 1024**2
 """One transaction holds about this much, so that other writers get their turn."""
 
@@ -58,17 +57,14 @@ class LocalProducer(Closing):
     def __init__(self, open_log: Callable[[], Log], clock: Clock, config: BusConfig) -> None:
         self._clock = clock
         self._deadline_seconds = config.deadline_seconds
-        self._max_messages = config.buffer_messages
         self._lookup = open_log()
         self._directory = _Directory(self._lookup)
         self._log = open_log()
         self._retention = Retention(self._log)
-        self._queue: deque[Outgoing] = deque()
-        self._held_messages = 0
-        self._held_bytes = 0
+        self._room = Room(config.buffer_messages)
+        self._queue: queue.SimpleQueue[Outgoing | None] = queue.SimpleQueue()
         self._failure = ""
-        self._changed = threading.Condition()
-        self._closing = threading.Event()
+        self._closed = False
         self._abandoned = threading.Event()
         self._thread = threading.Thread(target=self._write, name="bus-producer", daemon=True)
         self._thread.start()
@@ -77,78 +73,64 @@ class LocalProducer(Closing):
         self, topic: str, key: str, value: bytes, headers: Mapping[str, str] | None = None
     ) -> None:
         """Queues one message; waits for room."""
+        check_size(topic, value)
         partition = self._directory.partition(topic, key)
         now_ms = milliseconds(self._clock.now())
         message = Outgoing(partition, now_ms, key, encode_headers(headers), value)
-        with self._changed:
-            if self._closing.is_set():
-                raise BusUnavailableError("the producer is closed")
-            if not self._changed.wait_for(lambda: self._fits(value), self._deadline_seconds):
-                raise BusUnavailableError(
-                    f"{topic}: no room in the buffer ({self._held_messages} messages) within "
-                    f"{self._deadline_seconds:g} s; not taken. {self._failure}".rstrip()
-                )
-            self._queue.append(message)
-            self._held_messages += 1
-            self._held_bytes += len(value)
-            self._changed.notify_all()
+        if self._closed or not self._room.take(len(value), self._deadline_seconds):
+            why = "the producer is closed" if self._closed else self._failure or "no room in time"
+            raise BusUnavailableError(f"{topic}: message not taken: {why}")
+        self._queue.put(message)
 
     def flush(self, timeout_seconds: float) -> None:
         """Waits until everything queued is in the log."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: not self._held_messages, timeout_seconds):
-                raise BusUnavailableError(
-                    f"{self._held_messages} messages not written within {timeout_seconds:g} s. "
-                    f"{self._failure}".rstrip()
-                )
+        if not self._room.wait_empty(timeout_seconds):
+            raise BusUnavailableError(
+                f"{self._room.messages} messages not written within {timeout_seconds:g} s. "
+                f"{self._failure}".rstrip()
+            )
 
     @override
     def close(self) -> None:
         """Writes what is queued within the deadline, then ends."""
-        if self._closing.is_set():
+        if self._closed:
             return
+        self._closed = True
         try:
             self.flush(self._deadline_seconds)
         except BusUnavailableError as error:
-            get_logger("bus").error("closing a producer with messages not written", why=str(error))
+            get_logger("bus").error("closed a producer with messages not written", why=str(error))
             self._abandoned.set()
-        with self._changed:
-            self._closing.set()
-            self._changed.notify_all()
+        self._queue.put(None)
         self._thread.join()
         self._lookup.close()
         self._log.close()
 
-    def _fits(self, value: bytes) -> bool:
-        empty = not self._held_messages
-        return empty or (
-            self._held_messages < self._max_messages
-            and self._held_bytes + len(value) <= BUFFER_BYTES
-        )
-
     def _write(self) -> None:
         maintained_at = time.monotonic()
-        while True:
-            with self._changed:
-                self._changed.wait_for(
-                    lambda: self._queue or self._closing.is_set(), MAINTAIN_SECONDS
-                )
-                if self._closing.is_set():
-                    return
-                batch = self._take()
+        going_on = True
+        while going_on:
+            batch, going_on = self._gather()
             if batch:
                 self._commit(batch)
             if time.monotonic() - maintained_at >= MAINTAIN_SECONDS:
                 self._maintain()
                 maintained_at = time.monotonic()
 
-    def _take(self) -> list[Outgoing]:
+    def _gather(self) -> tuple[list[Outgoing], bool]:
+        """Waits for a message and takes what else is queued; False once the queue has ended."""
         batch: list[Outgoing] = []
         size = 0
-        while self._queue and size < COMMIT_BYTES:
-            batch.append(self._queue.popleft())
-            size += len(batch[-1].value)
-        return batch
+        try:
+            while size < COMMIT_BYTES:
+                message = self._queue.get(block=not batch, timeout=MAINTAIN_SECONDS)
+                if message is None:
+                    return batch, False
+                batch.append(message)
+                size += len(message.value)
+        except queue.Empty:
+            pass
+        return batch, True
 
     def _commit(self, batch: list[Outgoing]) -> None:
         """Writes a batch, however long it takes; whoever waits for it has a deadline."""
@@ -156,18 +138,14 @@ class LocalProducer(Closing):
             try:
                 self._log.append(batch)
                 break
-            except BusUnavailableError as error:
-                with self._changed:
-                    self._failure = str(error)
+            except TemporaryError as error:
+                self._failure = str(error)
                 if isinstance(error, LogFullError):
                     self._maintain()
                     self._reclaim()
                 self._abandoned.wait(RETRY_SECONDS)
-        with self._changed:
-            self._failure = ""
-            self._held_messages -= len(batch)
-            self._held_bytes -= sum(len(message.value) for message in batch)
-            self._changed.notify_all()
+        self._failure = ""
+        self._room.give_back(len(batch), sum(len(message.value) for message in batch))
 
     def _maintain(self) -> None:
         try:
@@ -206,6 +184,7 @@ class LocalFencedProducer(Closing):
 
     def append(self, topic: str, key: str, value: bytes) -> None:
         """Writes one record, if this is still the latest holder."""
+        check_size(topic, value)
         message = Outgoing(
             self._directory.partition(topic, key),
             milliseconds(self._clock.now()),
