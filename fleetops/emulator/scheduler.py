@@ -1,0 +1,110 @@
+"""The fleet's scheduler: who may take new work, with Slurm's meaning of a drain.
+
+A drained node finishes what runs on it. A second drain with another reason overwrites the first,
+as Slurm does: whoever cares has to read before writing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from fleetops.core.clock import Clock
+from fleetops.core.errors import InputError, NotFoundError, RefusedError
+from fleetops_schemas.records import Job, NodeState
+
+PARTITION = "train"
+
+
+@dataclass(frozen=True, slots=True)
+class _Drain:
+    reason: str
+    by: str
+    at: datetime
+
+
+class EmulatedScheduler:
+    """Nodes and the one job that holds some of them for good."""
+
+    def __init__(
+        self, nodes: Sequence[str], job_id: str, job_nodes: Sequence[str], clock: Clock
+    ) -> None:
+        """All nodes in service."""
+        self._nodes = tuple(nodes)
+        self._job_id = job_id
+        self._job_nodes = tuple(job_nodes)
+        self._clock = clock
+        self._started_at = clock.now()
+        self._drains: dict[str, _Drain] = {}
+
+    @property
+    def drained(self) -> list[str]:
+        """Drained nodes, in the fleet's order."""
+        return [node for node in self._nodes if node in self._drains]
+
+    def nodes(self) -> list[NodeState]:
+        """Every node's state now."""
+        return [self._state(node) for node in self._nodes]
+
+    def jobs(self) -> list[Job]:
+        """The job."""
+        return [
+            Job(
+                id=self._job_id,
+                name="pretrain",
+                user="research",
+                state="RUNNING",
+                nodes=self._job_nodes,
+                started_at=self._started_at,
+                observed_at=self._clock.now(),
+            )
+        ]
+
+    def drain(self, node: str, reason: str, by: str) -> None:
+        """Lets no new work onto the node.
+
+        Raises:
+            NotFoundError: there is no such node.
+            InputError: the reason is empty.
+        """
+        self._check(node)
+        if not reason.strip():
+            raise InputError(f"draining {node} needs a reason; say why")
+        before = self._drains.get(node)
+        if before is None or before.reason != reason:
+            self._drains[node] = _Drain(reason, by, self._clock.now())
+
+    def undrain(self, node: str) -> None:
+        """Lets work onto the node again.
+
+        Raises:
+            NotFoundError: there is no such node.
+            RefusedError: it is not drained.
+        """
+        self._check(node)
+        if self._drains.pop(node, None) is None:
+            raise RefusedError(f"{node} is not drained")
+
+    def _check(self, node: str) -> None:
+        if node not in self._nodes:
+            raise NotFoundError(
+                f"no node {node!r}; there are {self._nodes[0]} to {self._nodes[-1]}"
+            )
+
+    def _state(self, node: str) -> NodeState:
+        drain = self._drains.get(node)
+        busy = node in self._job_nodes
+        states = ("ALLOCATED" if busy else "IDLE", *(("DRAIN",) if drain else ()))
+        return NodeState(
+            node=node,
+            states=states,
+            drained=drain is not None,
+            busy=busy,
+            reason=drain.reason if drain else "",
+            reason_by=drain.by if drain else "",
+            reason_at=drain.at if drain else None,
+            jobs=(self._job_id,) if busy else (),
+            partition=PARTITION,
+            observed_at=self._clock.now(),
+        )

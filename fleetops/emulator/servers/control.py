@@ -1,0 +1,48 @@
+"""The hand on the emulator: start the scenario, strike a fault, and the truth for evaluation.
+
+``POST /control/start``, ``POST /control/faults`` (a fault as in a scenario file), ``GET
+/control/truth``. Loopback only, as all of the emulator; nothing that is judged may use it.
+"""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from fleetops.core.config import describe
+from fleetops.core.errors import ConfigError
+from fleetops.emulator.emulation import Emulation
+from fleetops.emulator.faults import Fault
+
+MAX_BODY_BYTES = 64 * 1024
+
+
+def routes(emulation: Emulation) -> list[Route]:
+    """The control endpoints."""
+
+    async def start(_request: Request) -> Response:
+        begun = emulation.start()
+        return JSONResponse({"started": begun, "scenario": emulation.scenario.name})
+
+    async def truth(_request: Request) -> Response:
+        return JSONResponse(emulation.truth())
+
+    async def inject(request: Request) -> Response:
+        body = await request.body()
+        if len(body) > MAX_BODY_BYTES:
+            return JSONResponse({"detail": "the body is too large"}, status_code=413)
+        try:
+            scheduled = emulation.inject(Fault.model_validate_json(body))
+        except ValidationError as error:
+            return JSONResponse({"detail": describe(error, "fault")}, status_code=400)
+        except ConfigError as error:
+            return JSONResponse({"detail": str(error)}, status_code=400)
+        return JSONResponse({"id": scheduled.id}, status_code=201)
+
+    return [
+        Route("/control/start", start, methods=["POST"]),
+        Route("/control/truth", truth),
+        Route("/control/faults", inject, methods=["POST"]),
+    ]
