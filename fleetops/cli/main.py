@@ -61,9 +61,7 @@ def options(
     context: typer.Context,
     config_path: Annotated[
         Path | None,
-        typer.Option(
-            "--config", "-c", envvar="FLEETOPS_CONFIG", help="Configuration file (YAML)."
-        ),
+        typer.Option("--config", "-c", envvar="FLEETOPS_CONFIG", help="Configuration file (YAML)."),
     ] = None,
     log_level: Annotated[
         str | None, typer.Option(help="debug, info, warning or error. Logs go to stderr.")
@@ -89,3 +87,7 @@ def run() -> None:
 def _fail(error: FleetOpsError, code: int) -> None:
     sys.stderr.write(f"fleetops: {error}\n")
     raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    run()

@@ -7,54 +7,20 @@ that were not seen whole (a restart, late rows) are computed again from the raw 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fleetops_schemas.catalog import DeviceClass, MetricKind
+from fleetops_schemas.catalog import DeviceClass
+from fleetops_schemas.clickhouse_ddl import ROLLUP_AGGREGATES, SAMPLES_COLUMN
 
 Floats = npt.NDArray[np.float64]
 MINUTE_MS = 60_000
-AGGREGATES = {
-    MetricKind.GAUGE: ("min", "mean", "max", "last"),
-    MetricKind.COUNTER: ("last",),
-    MetricKind.STATE: ("max", "last"),
-}
-"""Which aggregates of a metric are kept, by its kind. The DDL generator follows the same table."""
-
-
-@dataclass(slots=True)
-class _Minute:
-    """Running aggregates of one minute, arrays of shape [devices, metrics]."""
-
-    low: Floats
-    high: Floats
-    total: Floats
-    count: npt.NDArray[np.int64]
-    last: Floats
-    last_ts: npt.NDArray[np.int64]
-    samples: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-
-    @classmethod
-    def empty(cls, devices: int, metrics: int) -> _Minute:
-        shape = (devices, metrics)
-        return cls(
-            low=np.full(shape, np.nan),
-            high=np.full(shape, np.nan),
-            total=np.zeros(shape),
-            count=np.zeros(shape, np.int64),
-            last=np.full(shape, np.nan),
-            last_ts=np.full(shape, np.iinfo(np.int64).min),
-            samples=np.zeros(devices, np.int64),
-        )
-
-    def grow(self, devices: int) -> None:
-        fresh = _Minute.empty(devices - len(self.samples), self.low.shape[1])
-        for name in self.__slots__:
-            setattr(self, name, np.concatenate([getattr(self, name), getattr(fresh, name)]))
+MAX_OPEN_MINUTES = 4
+"""An open minute keeps its rows: 150 MB for 100,000 accelerators every 10 s."""
 
 
 class Rollup:
@@ -64,129 +30,118 @@ class Rollup:
         """Rolls up that class; a minute stays open ``grace_ms`` after its end."""
         self._class = device_class
         self._grace_ms = grace_ms
-        self._devices: dict[str, int] = {}
-        self._texts: list[tuple[str, ...]] = []
-        self._minutes: dict[int, _Minute] = {}
+        self._minutes: dict[int, list[pa.Table]] = {}
+        self._touched: dict[int, int] = {}
         self._closed_until = 0
         self.dirty: set[int] = set()
         """Minutes to compute again from the raw rows, as milliseconds of their start."""
 
-    def add(self, table: pa.Table) -> None:
+    def add(self, table: pa.Table, now_ms: int) -> None:
         """Adds rows. Rows of a minute that is already written make it dirty."""
         if table.num_rows == 0:
             return
-        ts = table.column("ts").cast(pa.int64()).to_numpy()
-        device = self._index(table)
-        values = _matrix(table, self._class)
-        minutes = ts // MINUTE_MS * MINUTE_MS
-        for minute in np.unique(minutes):
+        minutes = table.column("ts").cast(pa.int64()).to_numpy() // MINUTE_MS * MINUTE_MS
+        for minute in np.unique(minutes).tolist():
             if minute < self._closed_until:
-                self.dirty.add(int(minute))
+                self.dirty.add(minute)
                 continue
             rows = minutes == minute
-            self._merge(int(minute), device[rows], ts[rows], values[rows])
+            part = table if rows.all() else table.filter(pa.array(rows))
+            self._minutes.setdefault(minute, []).append(part)
+            self._touched[minute] = now_ms
 
     def close(self, now_ms: int) -> pa.Table | None:
-        """The rows of every minute that is over, or None. They are forgotten: write them."""
-        due = sorted(m for m in self._minutes if m + MINUTE_MS + self._grace_ms <= now_ms)
+        """The rows of every minute that is over, or None. They are forgotten: write them.
+
+        While a backlog is worked off, rows of old minutes still come in, partition by partition: a
+        minute stays open until none came for the grace, but never more than a few of them.
+        """
+        due = {
+            minute
+            for minute, touched in self._touched.items()
+            if max(minute + MINUTE_MS, touched) + self._grace_ms <= now_ms
+        }
+        excess = max(0, len(self._minutes) - MAX_OPEN_MINUTES)
+        due.update(sorted(self._minutes)[:excess])
         if not due:
             return None
-        tables = [self._table(minute, self._minutes.pop(minute)) for minute in due]
-        self._closed_until = max(self._closed_until, due[-1] + MINUTE_MS)
-        return pa.concat_tables(tables)
-
-    def _index(self, table: pa.Table) -> npt.NDArray[np.int64]:
-        """Row numbers of the devices, new ones added. Work per distinct device, not per row."""
-        column = table.column("device").combine_chunks()
-        names = column.dictionary.to_pylist()
-        codes = column.indices.to_numpy()
-        used, first = np.unique(codes, return_index=True)
-        positions = np.zeros(len(names), np.int64)
-        texts = [table.column(name) for name in ("host", "rack", *self._class.labels)]
-        for code, row in zip(used.tolist(), first.tolist(), strict=True):
-            name = names[code]
-            at = self._devices.get(name)
-            if at is None:
-                at = self._devices[name] = len(self._texts)
-                self._texts.append((name, *(text[row].as_py() for text in texts)))
-            positions[code] = at
-        result: npt.NDArray[np.int64] = positions[codes]
-        return result
-
-    def _merge(
-        self,
-        minute: int,
-        device: npt.NDArray[np.int64],
-        ts: npt.NDArray[np.int64],
-        values: Floats,
-    ) -> None:
-        state = self._minutes.get(minute)
-        if state is None:
-            state = self._minutes[minute] = _Minute.empty(len(self._texts), values.shape[1])
-        elif len(state.samples) < len(self._texts):
-            state.grow(len(self._texts))
-        order = np.lexsort((ts, device))
-        device, ts, values = device[order], ts[order], values[order]
-        starts = np.flatnonzero(np.r_[True, device[1:] != device[:-1]])
-        at = device[starts]
-        present = ~np.isnan(values)
-        state.low[at] = np.fmin(state.low[at], np.fmin.reduceat(values, starts))
-        state.high[at] = np.fmax(state.high[at], np.fmax.reduceat(values, starts))
-        state.total[at] += np.add.reduceat(np.where(present, values, 0.0), starts)
-        state.count[at] += np.add.reduceat(present.astype(np.int64), starts)
-        state.samples[at] += np.diff(np.r_[starts, len(device)])
-        self._merge_last(state, at, starts, ts, values, present)
-
-    @staticmethod
-    def _merge_last(
-        state: _Minute,
-        at: npt.NDArray[np.int64],
-        starts: npt.NDArray[np.int64],
-        ts: npt.NDArray[np.int64],
-        values: Floats,
-        present: npt.NDArray[np.bool_],
-    ) -> None:
-        """The newest value that is there: rows are in time order, so the highest row wins."""
-        rows = np.where(present, np.arange(len(values))[:, None], -1)
-        newest = np.maximum.reduceat(rows, starts)
-        there = newest >= 0
-        moment = np.where(there, ts[newest], np.iinfo(np.int64).min)
-        value = np.take_along_axis(values, np.maximum(newest, 0), axis=0)
-        wins = there & (moment >= state.last_ts[at])
-        state.last[at] = np.where(wins, value, state.last[at])
-        state.last_ts[at] = np.where(wins, moment, state.last_ts[at])
-
-    def _table(self, minute: int, state: _Minute) -> pa.Table:
-        rows = np.flatnonzero(state.samples)
-        columns: dict[str, Any] = {
-            "ts": pa.array(np.full(len(rows), minute), pa.timestamp("ms", tz="UTC"))
-        }
-        for position, name in enumerate(("device", "host", "rack", *self._class.labels)):
-            columns[name] = pa.array([self._texts[row][position] for row in rows], pa.string())
-        columns["samples"] = pa.array(state.samples[rows], pa.uint32())
-        counts = state.count[rows]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mean = state.total[rows] / counts
-        source = {"min": state.low[rows], "mean": mean, "max": state.high[rows]}
-        source["last"] = state.last[rows]
-        for position, metric in enumerate(self._class.metrics):
-            exact = pa.type_for_alias(metric.type.value)
-            for aggregate in AGGREGATES[metric.kind]:
-                values = source[aggregate][:, position]
-                kind = pa.float64() if aggregate == "mean" else exact
-                columns[f"{metric.name}_{aggregate}"] = _nullable(values, kind)
-        return pa.table(columns)
+        self._closed_until = max(self._closed_until, max(due) + MINUTE_MS)
+        closed = []
+        for minute in sorted(due):
+            del self._touched[minute]
+            closed.append(aggregate(self._class, minute, self._minutes.pop(minute)))
+        return pa.concat_tables(closed)
 
 
-def _matrix(table: pa.Table, device_class: DeviceClass) -> Floats:
-    """Metrics as float64, NaN for null: [rows, metrics].
+def aggregate(device_class: DeviceClass, minute: int, tables: list[pa.Table]) -> pa.Table:
+    """One row a device from all rows of a minute (milliseconds of its start).
 
-    Counters above 2^53 lose their last bits here, in the roll-up only.
+    Metric by metric over a grid [n-th row of the device, device]: reductions along its first axis
+    run over contiguous memory, whatever the order in which the rows came.
     """
-    matrix = np.empty((table.num_rows, len(device_class.metrics)))
-    for position, metric in enumerate(device_class.metrics):
-        matrix[:, position] = table.column(metric.name).to_numpy()
-    return matrix
+    table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+    grid = _Grid(table)
+    columns: dict[str, Any] = {
+        "ts": pa.array(np.full(grid.devices, minute), pa.timestamp("ms", tz="UTC"))
+    }
+    for name in ("device", "host", "rack", *device_class.labels):
+        columns[name] = table.column(name).take(grid.first_rows)
+    columns[SAMPLES_COLUMN] = pa.array(grid.samples, pa.uint32())
+    for metric in device_class.metrics:
+        values = grid.fill(table.column(metric.name))
+        exact = pa.type_for_alias(metric.type.value)
+        for name in ROLLUP_AGGREGATES[metric.kind]:
+            whole_mean = name == "mean" and metric.type.is_integer
+            kind = pa.float64() if whole_mean else exact
+            columns[f"{metric.name}_{name}"] = _nullable(_REDUCTIONS[name](values), kind)
+    return pa.table(columns)
+
+
+class _Grid:
+    """Where each row of a table stands: [n-th row of its device in time order, device]."""
+
+    def __init__(self, table: pa.Table) -> None:
+        codes = table.column("device").combine_chunks().indices.to_numpy()
+        ts = table.column("ts").cast(pa.int64()).to_numpy()
+        _, first, device = np.unique(codes, return_index=True, return_inverse=True)
+        order = np.lexsort((ts, device))
+        self.first_rows = pa.array(first)
+        self.samples = np.bincount(device)
+        self.devices = len(first)
+        starts = np.cumsum(self.samples) - self.samples
+        occurrence = np.arange(len(order)) - np.repeat(starts, self.samples)
+        self._place = np.empty(len(order), np.int64)
+        self._place[order] = occurrence * self.devices + device[order]
+        self._shape = (int(self.samples.max()), self.devices)
+
+    def fill(self, column: pa.ChunkedArray) -> Floats:
+        """A column on the grid, NaN for null. Counters above 2^53 lose their last bits here."""
+        grid = np.full(self._shape, np.nan)
+        grid.reshape(-1)[self._place] = column.to_numpy()
+        return grid
+
+
+def _mean(grid: Floats) -> Floats:
+    present = ~np.isnan(grid)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean: Floats = np.where(present, grid, 0.0).sum(axis=0) / present.sum(axis=0)
+    return mean
+
+
+def _last(grid: Floats) -> Floats:
+    """The newest value that is there."""
+    last: Floats = grid[-1].copy()
+    for row in grid[-2::-1]:
+        np.copyto(last, row, where=np.isnan(last))
+    return last
+
+
+_REDUCTIONS: dict[str, Callable[[Floats], Floats]] = {
+    "min": np.fmin.reduce,
+    "mean": _mean,
+    "max": np.fmax.reduce,
+    "last": _last,
+}
 
 
 def _nullable(values: Floats, kind: pa.DataType) -> pa.Array:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from fleetops.ingest.rollup import AGGREGATES, MINUTE_MS
+from fleetops.ingest.rollup import MINUTE_MS
 from fleetops.store.base import Store, rollup_table
 from fleetops_schemas.catalog import DeviceClass
+from fleetops_schemas.clickhouse_ddl import ROLLUP_AGGREGATES, SAMPLES_COLUMN
 
 LOOK_BACK_MS = 15 * MINUTE_MS
 """How far back a restart looks. Minutes before are left without a roll-up; raw rows remain."""
@@ -24,9 +25,9 @@ def recompute_minutes(store: Store, device_class: DeviceClass, minutes: Collecti
     names = ["device", "host", "rack", *device_class.labels]
     select = ["toStartOfMinute(ts) AS minute", "device"]
     select += [f"any({name}) AS {name}_" for name in names[1:]]
-    select.append("toUInt32(count()) AS samples")
+    select.append(f"toUInt32(count()) AS {SAMPLES_COLUMN}")
     for metric in device_class.metrics:
-        for aggregate in AGGREGATES[metric.kind]:
+        for aggregate in ROLLUP_AGGREGATES[metric.kind]:
             function = _FUNCTIONS[aggregate].format(metric.name)
             select.append(f"{function} AS {metric.name}_{aggregate}")
     # every name comes from the catalog; the times are parameters
@@ -48,16 +49,15 @@ def recompute_minutes(store: Store, device_class: DeviceClass, minutes: Collecti
 
 
 def unwritten_minutes(store: Store, device_class: DeviceClass, now_ms: int) -> set[int]:
-    """Minutes of the recent past, the current one included, that need computing anew.
+    """Minutes of the recent past that have raw rows and no roll-up after them.
 
-    Any minute since the newest complete roll-up that has raw rows.
+    An earlier process wrote those rows and may have ended before it rolled them up.
     """
-    sql = (
-        f"SELECT toUnixTimestamp(max(ts)) * 1000 AS newest "  # noqa: S608
-        f"FROM {rollup_table(device_class.name)} "
-        "WHERE ts >= fromUnixTimestamp64Milli({low:Int64})"
-    )
     low = now_ms - LOOK_BACK_MS
-    newest = store.query(sql, {"low": low}).column("newest")[0].as_py() or 0
-    first = max(low // MINUTE_MS * MINUTE_MS, newest)
-    return set(range(first, now_ms + 1, MINUTE_MS))
+    sql = (
+        "SELECT DISTINCT toUnixTimestamp(toStartOfMinute(ts)) * 1000 AS minute "  # noqa: S608
+        f"FROM {device_class.name} WHERE ts >= greatest("
+        "fromUnixTimestamp64Milli({low:Int64}), "
+        f"(SELECT max(ts) FROM {rollup_table(device_class.name)}))"
+    )
+    return set(store.query(sql, {"low": low}).column("minute").to_pylist())

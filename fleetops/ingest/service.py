@@ -133,14 +133,14 @@ class IngestService:
         declared = self._catalog[buffer.device_class]
         table = mask_implausible(buffer.table(), declared)
         rows = self._store.insert(declared.name, table)
-        self._rollups[declared.name].add(table)
+        self._rollups[declared.name].add(table, self._now_ms())
         buffer.clear()
         metrics.INGESTED_ROWS.labels(declared.name).inc(rows)
         newest = table.column("ts")[-1].as_py()
         metrics.INGEST_LAG_SECONDS.set((self._clock.now() - newest).total_seconds())
 
     def _write_rollups(self) -> None:
-        now_ms = int(self._clock.now().timestamp() * 1000)
+        now_ms = self._now_ms()
         for name, rollup in self._rollups.items():
             closed = rollup.close(now_ms)
             if closed is not None:
@@ -155,9 +155,12 @@ class IngestService:
 
     def _mark_unwritten_minutes(self) -> None:
         """After a restart the open minutes were not seen whole: leave them to the raw rows."""
-        now_ms = int(self._clock.now().timestamp() * 1000)
+        now_ms = self._now_ms()
         for name, rollup in self._rollups.items():
             try:
                 rollup.dirty |= unwritten_minutes(self._store, self._catalog[name], now_ms)
             except StoreRejectedError as error:
                 self._log.warning("roll-ups of the past not checked", table=name, error=str(error))
+
+    def _now_ms(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)

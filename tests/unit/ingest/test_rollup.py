@@ -37,8 +37,8 @@ def closed(rollup: Rollup, after_minutes: float = 10) -> dict[tuple[str, int], d
 
 def test_one_minute() -> None:
     rollup = Rollup(CLASS)
-    rollup.add(table([("node001/gpu0", 0, 60.0), ("node001/gpu0", 10, 70.0)]))
-    rollup.add(table([("node001/gpu0", 20, None), ("node001/gpu0", 15, 62.0)]))
+    rollup.add(table([("node001/gpu0", 0, 60.0), ("node001/gpu0", 10, 70.0)]), START_MS)
+    rollup.add(table([("node001/gpu0", 20, None), ("node001/gpu0", 15, 62.0)]), START_MS)
     row = closed(rollup)["node001/gpu0", START_MS]
     assert row["samples"] == 4
     assert row["temperature_celsius_min"] == 60.0
@@ -52,25 +52,46 @@ def test_one_minute() -> None:
 
 def test_a_minute_is_written_once_its_grace_is_over() -> None:
     rollup = Rollup(CLASS, grace_ms=10_000)
-    rollup.add(table([("node001/gpu0", 30, 60.0)]))
+    rollup.add(table([("node001/gpu0", 30, 60.0)]), START_MS)
     assert rollup.close(START_MS + MINUTE_MS + 9_999) is None
     assert rollup.close(START_MS + MINUTE_MS + 10_000) is not None
     assert rollup.close(START_MS + 10 * MINUTE_MS) is None, "and only once"
 
 
+def test_a_minute_stays_open_while_a_backlog_still_brings_rows() -> None:
+    rollup = Rollup(CLASS, grace_ms=10_000)
+    hour_later = START_MS + 60 * MINUTE_MS
+    rollup.add(table([("node001/gpu0", 0, 60.0)]), hour_later)
+    assert rollup.close(hour_later + 9_999) is None
+    rollup.add(table([("node001/gpu1", 0, 70.0)]), hour_later + 9_999)
+    assert rollup.close(hour_later + 19_998) is None
+    assert rollup.close(hour_later + 19_999) is not None
+    assert not rollup.dirty
+
+
+def test_a_long_backlog_holds_only_a_few_minutes_open() -> None:
+    rollup = Rollup(CLASS)
+    hour_later = START_MS + 60 * MINUTE_MS
+    for minute in range(6):
+        rollup.add(table([("node001/gpu0", 60 * minute, 60.0)]), hour_later)
+    result = rollup.close(hour_later)
+    assert result is not None
+    assert result.num_rows == 2
+
+
 def test_late_rows_make_their_minute_dirty() -> None:
     rollup = Rollup(CLASS)
-    rollup.add(table([("node001/gpu0", 65, 60.0)]))
+    rollup.add(table([("node001/gpu0", 65, 60.0)]), START_MS)
     closed(rollup)
-    rollup.add(table([("node001/gpu0", 70, 99.0)]))
+    rollup.add(table([("node001/gpu0", 70, 99.0)]), START_MS)
     assert rollup.dirty == {START_MS + MINUTE_MS}
     assert rollup.close(START_MS + 20 * MINUTE_MS) is None
 
 
 def test_devices_that_come_later_leave_the_others_alone() -> None:
     rollup = Rollup(CLASS)
-    rollup.add(table([("node001/gpu0", 0, 60.0)]))
-    rollup.add(table([("node001/gpu1", 5, 80.0), ("node001/gpu0", 5, 61.0)]))
+    rollup.add(table([("node001/gpu0", 0, 60.0)]), START_MS)
+    rollup.add(table([("node001/gpu1", 5, 80.0), ("node001/gpu0", 5, 61.0)]), START_MS)
     rows = closed(rollup)
     assert rows["node001/gpu0", START_MS]["temperature_celsius_max"] == 61.0
     assert rows["node001/gpu1", START_MS]["temperature_celsius_min"] == 80.0
@@ -94,7 +115,7 @@ def test_any_order_and_any_batching_give_the_same_as_all_at_once(
     rollup = Rollup(CLASS)
     for part in np.array_split(np.arange(len(rows)), cuts):
         if len(part):
-            rollup.add(table([rows[at] for at in part]))
+            rollup.add(table([rows[at] for at in part]), START_MS)
     found = closed(rollup)
     wanted: dict[tuple[str, int], list[tuple[float, float | None]]] = {}
     for device, seconds, value in rows:
