@@ -87,6 +87,7 @@ class Client:
             base_url=self._url,
             headers=headers,
             timeout=config.timeout_seconds,
+            trust_env=False,  # neither a proxy nor a .netrc comes between
             transport=httpx.HTTPTransport(verify=_tls(config), retries=1),
         )
 

@@ -35,7 +35,6 @@ STATUSES: tuple[tuple[type[errors.FleetOpsError], HTTPStatus, str], ...] = (
     (errors.NotFoundError, HTTPStatus.NOT_FOUND, "not-found"),
     (errors.RefusedError, HTTPStatus.CONFLICT, "refused"),
     (errors.TemporaryError, HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
-    (errors.FleetOpsError, HTTPStatus.INTERNAL_SERVER_ERROR, "internal"),
 )
 EVERYWHERE = (
     HTTPStatus.UNAUTHORIZED,
@@ -54,7 +53,7 @@ def install(app: FastAPI) -> None:
         for kind, status, slug in STATUSES:
             if isinstance(error, kind):
                 return respond(request, status, slug, str(error))
-        raise AssertionError("the table ends with the base of all")
+        return _unknown(request, error)
 
     @app.exception_handler(RequestValidationError)
     def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -31,14 +31,15 @@ HOT_WINDOW_SECONDS = 60
 WARMTH_TTL_SECONDS = 1.0
 
 _WARMTH = """
-SELECT host, max(newest) AS observed_at, argMax(device, celsius) AS device, max(celsius) AS celsius
+SELECT host, max(newest) AS observed_at, argMax(part, latest) AS device, max(latest) AS celsius
 FROM
 (
-    SELECT host, device, max(ts) AS newest,
-           argMaxIf(temperature_celsius, ts, ts > {hot:DateTime64(3, 'UTC')}) AS celsius
+    SELECT host, toString(device) AS part, max(ts) AS newest,
+           argMaxIf(temperature_celsius, ts, ts > {hot:DateTime64(3, 'UTC')}) AS latest
     FROM accelerator WHERE ts > {since:DateTime64(3, 'UTC')} GROUP BY host, device
     UNION ALL
-    SELECT host, device, max(ts) AS newest, CAST(NULL, 'Nullable(Float32)') AS celsius
+    SELECT host, toString(device) AS part, max(ts) AS newest,
+           CAST(NULL, 'Nullable(Float32)') AS latest
     FROM host WHERE ts > {since:DateTime64(3, 'UTC')} GROUP BY host, device
 )
 WHERE host != '' GROUP BY host

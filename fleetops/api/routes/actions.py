@@ -58,7 +58,9 @@ def list_actions(  # noqa: PLR0913, PLR0917 - one parameter a filter
     return Page(items=items, next_cursor=following)
 
 
-@router.get("/actions/{action_id}", summary="One action", responses=responses(HTTPStatus.NOT_FOUND))
+@router.get(
+    "/actions/{action_id:path}", summary="One action", responses=responses(HTTPStatus.NOT_FOUND)
+)
 def get_action(action_id: str, _: Viewer, parts: PartsOf) -> Action:
     """One action with what became of each node."""
     action = parts.snapshot.actions.get(action_id)
@@ -104,7 +106,7 @@ def request_action(
 
 
 @router.post(
-    "/actions/{action_id}/approve",
+    "/actions/{action_id:path}/approve",
     status_code=HTTPStatus.ACCEPTED,
     summary="Approve a waiting action",
     responses=_REFUSALS,
@@ -121,7 +123,7 @@ def approve(
 
 
 @router.post(
-    "/actions/{action_id}/deny",
+    "/actions/{action_id:path}/deny",
     status_code=HTTPStatus.ACCEPTED,
     summary="Deny a waiting action",
     responses=_REFUSALS,

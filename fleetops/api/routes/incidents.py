@@ -43,7 +43,9 @@ def list_incidents(
     return Page(items=items, next_cursor=following)
 
 
-@router.get("/{incident_id}", summary="One incident", responses=responses(HTTPStatus.NOT_FOUND))
+@router.get(
+    "/{incident_id:path}", summary="One incident", responses=responses(HTTPStatus.NOT_FOUND)
+)
 def get_incident(incident_id: str, _: Viewer, parts: PartsOf) -> Incident:
     """One incident with its findings, evidence and timeline."""
     incident = parts.snapshot.incidents.get(incident_id)
