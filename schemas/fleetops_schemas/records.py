@@ -194,6 +194,8 @@ class IntentKind(StrEnum):
     UNDRAIN = "undrain"
     APPROVE = "approve"
     DENY = "deny"
+    TRIP_BREAKER = "trip_breaker"
+    """Written by the planner alone, so that a trip outlives a restart."""
     RESET_BREAKER = "reset_breaker"
 
 
@@ -246,6 +248,8 @@ class NodeOutcome(Record):
     detail: str = ""
     before: str = ""
     after: str = ""
+    attempts: int = 0
+    """How often the act was, or may have been, sent to the scheduler."""
 
 
 class Action(Record):
