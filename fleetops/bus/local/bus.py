@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import threading
-import weakref
 from collections.abc import Iterable
-from typing import TypeVar
 
 from typing_extensions import override
 
-from fleetops.bus.closing import Closing
+from fleetops.bus.closing import Closing, Opened
 from fleetops.bus.local.consumer import LocalConsumer, LocalReader
 from fleetops.bus.local.log import Log, milliseconds
 from fleetops.bus.local.producer import LocalFencedProducer, LocalProducer
@@ -17,8 +15,6 @@ from fleetops.bus.local.retention import Retention
 from fleetops.core.clock import Clock
 from fleetops.core.config import BusConfig
 from fleetops_schemas.topics import Topic
-
-C = TypeVar("C", bound=Closing)
 
 
 class LocalBus(Closing):
@@ -28,7 +24,7 @@ class LocalBus(Closing):
         self._config = config
         self._clock = clock
         self._lock = threading.Lock()
-        self._opened: weakref.WeakSet[Closing] = weakref.WeakSet()
+        self._opened = Opened()
         self._log = self._open_log()
 
     def ensure_topics(self, topics: Iterable[Topic]) -> None:
@@ -43,19 +39,19 @@ class LocalBus(Closing):
 
     def producer(self) -> LocalProducer:
         """Opens a producer."""
-        return self._keep(LocalProducer(self._open_log, self._clock, self._config))
+        return self._opened.keep(LocalProducer(self._open_log, self._clock, self._config))
 
     def fenced_producer(self, name: str) -> LocalFencedProducer:
         """Opens the fenced producer of that name, fencing earlier holders."""
-        return self._keep(LocalFencedProducer(self._open_log(), self._clock, name))
+        return self._opened.keep(LocalFencedProducer(self._open_log(), self._clock, name))
 
     def consumer(self, group: str, topics: Iterable[str]) -> LocalConsumer:
         """Joins a group; a new group starts at the oldest message."""
-        return self._keep(LocalConsumer(self._open_log(), self._clock, group, topics))
+        return self._opened.keep(LocalConsumer(self._open_log(), self._clock, group, topics))
 
     def reader(self, topics: Iterable[str]) -> LocalReader:
         """Opens a reader at the oldest message."""
-        return self._keep(LocalReader(self._open_log(), self._clock, topics))
+        return self._opened.keep(LocalReader(self._open_log(), self._clock, topics))
 
     def maintain(self) -> int:
         """Applies retention and compaction now; how many messages went."""
@@ -65,15 +61,9 @@ class LocalBus(Closing):
     @override
     def close(self) -> None:
         """Closes everything that was opened on the bus."""
-        for opened in list(self._opened):
-            opened.close()
+        self._opened.close_all()
         with self._lock:
             self._log.close()
 
     def _open_log(self) -> Log:
         return Log(self._config.path, self._config.max_bytes, self._config.deadline_seconds)
-
-    def _keep(self, opened: C) -> C:
-        with self._lock:
-            self._opened.add(opened)
-        return opened

@@ -38,10 +38,12 @@ class Retention:
         """Removes what is past its time and what later messages of the key replace; how many."""
         removed = 0
         for held in self._partitions():
-            if held.retention_seconds is not None:
+            if held.compacted:
+                # As on Kafka, the latest record of a key stays for ever.
+                if held.end - held.clean >= compact_after:
+                    removed += self._compact(held, now_ms - TOMBSTONE_SECONDS * 1000)
+            elif held.retention_seconds is not None:
                 removed += self._expire(held, now_ms - held.retention_seconds * 1000)
-            if held.compacted and held.end - held.clean >= compact_after:
-                removed += self._compact(held, now_ms - TOMBSTONE_SECONDS * 1000)
         return removed
 
     def reclaim(self) -> int:
