@@ -151,7 +151,7 @@ class Client:
         query = _series_query(device_class, device, metrics, (start, end), points)
         return self._get(Series, "/series", query)
 
-    def node_history(
+    def history(
         self, name: str, *, cursor: str | None = None, limit: int = 100
     ) -> Page[HistoryEntry]:
         """One page of what happened to a node, newest first."""

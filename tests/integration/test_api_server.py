@@ -259,11 +259,11 @@ def test_a_window_upside_down_is_refused(rig: ApiRig) -> None:
 
 def test_history_merges_store_and_bus_and_pages_without_loss(rig: ApiRig) -> None:
     with rig.client("viewer") as client:
-        whole = client.node_history("node001").items
+        whole = client.history("node001").items
         paged: list[HistoryEntry] = []
         cursor: str | None = None
         while True:
-            page = client.node_history("node001", cursor=cursor, limit=2)
+            page = client.history("node001", cursor=cursor, limit=2)
             assert len(page.items) <= 2
             paged += page.items
             cursor = page.next_cursor
