@@ -79,7 +79,7 @@ class JobWindow:
 
     @property
     def stage(self) -> Ints:
-        """(ranks,) pipeline stage; -1 for ranks that state none, which then are peers."""
+        """(ranks,) pipeline stage, -1 where unknown."""
         return self._stage
 
     @property

@@ -77,7 +77,8 @@ def judge(
 
     Args:
         compute_seconds: (steps, workers) time spent computing, without waiting; NaN is unknown.
-        stage: (workers,) pipeline stage; workers of one stage are peers.
+        stage: (workers,) pipeline stage; workers of one stage are peers. -1 is unknown: without
+            its stage nobody knows a worker's peers, so it is not judged.
         replica: (workers,) data-parallel rank, -1 where unknown.
         rule: the limits.
         host: (workers,) number of the worker's host, where known.
@@ -90,7 +91,7 @@ def judge(
     for members in _stages(stage):
         median[:, members] = _median(compute[:, members].T)[:, None]
     counts = _peer_counts(compute, stage)
-    known = ~np.isnan(compute) & (counts >= rule.min_peers)
+    known = ~np.isnan(compute) & (counts >= rule.min_peers) & (stage >= 0)
     with np.errstate(invalid="ignore"):
         odd = (robust_z(compute.astype(np.float32), stage) > rule.min_score) & (
             compute > rule.min_ratio * median
@@ -148,7 +149,7 @@ def _slow_replicas(slow: Flags, stage: Ints, replica: Ints, host: Ints | None) -
 
 def _long_stage(compute: Floats, stage: Ints, rule: PeerRule) -> tuple[int | None, float]:
     """The stage whose median is longer than the others' in most steps, and by how much."""
-    numbers = np.unique(stage)
+    numbers = np.unique(stage[stage >= 0])
     if len(numbers) < 2:  # noqa: PLR2004  nothing to compare with
         return None, 1.0
     per_stage = np.stack([_median(compute[:, stage == number].T) for number in numbers], axis=1)

@@ -22,6 +22,7 @@ from fleetops.detect.peers import Judgement, PeerRule, judge
 from fleetops_schemas.records import Evidence, Finding
 from fleetops_schemas.topology import Topology
 
+Ints = npt.NDArray[np.int64]
 CLASS = "training_rank"
 JOB_CLASS = "job"
 SLOW_RANK = "slow_rank"
@@ -69,7 +70,12 @@ class StragglerDetector(Detector):
         self._jobs: dict[str, JobWindow] = {}
         self._heard_at: dict[str, float] = {}
         """By job: when it last reported, by the detector's clock, seconds since 1970."""
-        self._forget_places()
+        self._devices = DeviceIndex()
+        self._job_names: list[str] = []
+        self._job_of: Ints = np.zeros(0, np.int64)
+        """(devices,) position in the names of jobs."""
+        self._rank_of: Ints = np.zeros(0, np.int64)
+        """(devices,) row in the job's window."""
 
     @classmethod
     @override
@@ -111,7 +117,7 @@ class StragglerDetector(Detector):
             self._jobs[name].take(self._rank_of[rows[chosen]], part)
         return names
 
-    def _place_new(self, batch: pa.RecordBatch, rows: npt.NDArray[np.int64]) -> None:
+    def _place_new(self, batch: pa.RecordBatch, rows: Ints) -> None:
         """Gives the ranks that were not seen before a row in the window of their job."""
         more = len(self._devices) - len(self._job_of)
         if more == 0:
@@ -147,8 +153,8 @@ class StragglerDetector(Detector):
             self._book.fire(_slow_rank(job, judgement, row, inputs.topology), inputs.now)
         quick = judgement.slow_share < self._config.rule.min_share / 2
         for finding in self._firing(SLOW_RANK, job.job):
-            row = job.find(finding.device)
-            if row is None or quick[row]:
+            place = job.find(finding.device)
+            if place is None or quick[place]:
                 text = f"{finding.device} keeps up with its peers, or runs no more"
                 self._book.clear(SLOW_RANK, finding.device, inputs.now, text)
         self._judge_job(job, judgement, inputs)
@@ -199,9 +205,8 @@ class StragglerDetector(Detector):
     def _forget_places(self) -> None:
         """Where ranks are kept is learned anew; the windows of the jobs stay."""
         self._devices = DeviceIndex()
-        self._job_names: list[str] = []
-        self._job_of = np.zeros(0, np.int64)
-        self._rank_of = np.zeros(0, np.int64)
+        self._job_names = []
+        self._job_of = self._rank_of = np.zeros(0, np.int64)
 
     def _firing(self, kind: str, job: str) -> list[Finding]:
         return [f for f in self._book.firing.values() if f.kind == kind and f.job == job]
