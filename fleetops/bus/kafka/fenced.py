@@ -74,7 +74,8 @@ class _Transaction:
                 headers=encode_headers(headers),
                 timestamp_ms=time_ms,
             )
-            sent.get(timeout=self._deadline_seconds)  # type: ignore[no-untyped-call]
+            # Half the time, so that a commit is only asked for while there is time to hear of it.
+            sent.get(timeout=self._deadline_seconds / 2)  # type: ignore[no-untyped-call]
             self.stage = _Stage.COMMITTING
             self._producer.commit_transaction()
             self.stage = _Stage.COMMITTED
