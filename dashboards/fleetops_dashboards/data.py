@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import streamlit as st
-from fleetops.api.client import Client
 
+from fleetops.api.client import Client
 from fleetops.api.models import Fleet, HistoryEntry, NodeDetail, Receipt, Series
 from fleetops.core.config import load_config
 from fleetops_schemas.records import Action, ActionKind, Incident, IncidentStatus
@@ -53,7 +53,7 @@ def node(name: str) -> NodeDetail:
 @st.cache_data(ttl=REFRESH_SECONDS, max_entries=64, show_spinner=False)
 def history(name: str) -> list[HistoryEntry]:
     """What happened to a node, newest first."""
-    return list(client().node_history(name, limit=LIST_LIMIT).items)
+    return list(client().history(name, limit=LIST_LIMIT).items)
 
 
 @st.cache_data(ttl=REFRESH_SECONDS, max_entries=256, show_spinner=False)

@@ -8,7 +8,7 @@ import typer
 import yaml
 
 from fleetops.cli.context import CliContext
-from fleetops.cli.roles import check_plugins
+from fleetops.cli.plugins import check_plugins
 from fleetops.core.config import secret
 
 app = typer.Typer(no_args_is_help=True)

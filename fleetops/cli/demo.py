@@ -24,6 +24,7 @@ from fleetops.cli.story import headline
 from fleetops.core.clock import SystemClock
 from fleetops.core.config import Config, load_config
 from fleetops.core.errors import FleetOpsError
+from fleetops.emulator.faults import Target
 from fleetops.emulator.scenario import DEFAULT_SCENARIO, Scenario, list_scenarios, load_scenario
 from fleetops.evaluate.demo_config import (
     acts_on_emulated_nodes,

@@ -9,21 +9,19 @@ import sys
 import threading
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
-from fleetops.bus.base import Bus
 from fleetops.bus.factory import open_bus
-from fleetops.cli.roles import ROLES, build_service
+from fleetops.cli.roles import ROLES, STORE_ROLES, Parts, build_service
 from fleetops.core import service
 from fleetops.core.clock import Clock, SystemClock
 from fleetops.core.config import Config
 from fleetops.core.errors import ConfigError, FleetOpsError
 from fleetops.core.logging import get_logger
-from fleetops.store.base import Store
 from fleetops_schemas.topics import all_topics
 
-STORE_ROLES = frozenset({"ingest", "api"})
 STOP_SECONDS = 15.0
 
 
@@ -68,14 +66,12 @@ class Line:
             FleetOpsError: something could not be opened; nothing is left running.
         """
         try:
-            bus, store = self._open_both(say)
+            parts = self._open_parts(say)
             for role in self._roles:
                 if role == "dashboard":
                     continue
                 say(f"starting {role}")
-                built = build_service(
-                    role, self.config, bus, store, self._clock, instance(), self._collectors
-                )
+                built = build_service(role, parts)
                 self.api_port = getattr(built, "port", None) or self.api_port
                 thread = threading.Thread(
                     target=self._run, args=(built,), name=f"fleetops-{role}", daemon=True
@@ -118,21 +114,22 @@ class Line:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _open_both(self, say: Callable[[str], None]) -> tuple[Bus, Store | None]:
-        from fleetops.store.factory import open_store  # noqa: PLC0415  not on a collector host
-
+    def _open_parts(self, say: Callable[[str], None]) -> Parts:
         self.config.state_dir.mkdir(parents=True, exist_ok=True)
         say(f"opening the bus ({self.config.bus.kind})")
         bus = self._open.enter_context(open_bus(self.config.bus, self._clock))
         bus.ensure_topics(all_topics())
+        parts = Parts(self.config, bus, self._clock, instance(), collectors=self._collectors)
         if not STORE_ROLES.intersection(self._roles):
-            return bus, None
+            return parts
+        from fleetops.store.factory import open_store  # noqa: PLC0415  not on a collector host
+
         say(f"opening the store ({self.config.store.kind})")
         store = self._open.enter_context(open_store(self.config.store, self._clock))
         applied = store.migrate()
         if applied:
             say(f"schema: {len(applied)} migrations applied")
-        return bus, store
+        return replace(parts, store=store)
 
     def _run(self, built: service.Service) -> None:
         try:

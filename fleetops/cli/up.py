@@ -10,7 +10,8 @@ import typer
 
 from fleetops.cli.context import CliContext
 from fleetops.cli.line import Line
-from fleetops.cli.roles import ROLES, check_plugins
+from fleetops.cli.plugins import check_plugins
+from fleetops.cli.roles import ROLES
 
 
 def up(context: typer.Context) -> None:

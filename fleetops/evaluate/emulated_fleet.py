@@ -72,7 +72,7 @@ class EmulatedFleet:
 
     def begin(self, endpoints: Endpoints) -> None:
         """Starts the scenario's clock."""
-        httpx.post(f"{endpoints.control_url}/start", timeout=10.0).raise_for_status()
+        httpx.post(f"{endpoints.control_url}/control/start", timeout=10.0).raise_for_status()
 
     def close(self) -> None:
         """Ends it; safe to call twice."""
