@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from fleetops_schemas.faults import load_faults
 from fleetops_schemas.records import RecommendedAction, Severity
 
+_PCI = r"(?P<pci>(?:[0-9A-Fa-f]{4,8}:)?[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}(?:\.[0-7])?)"
+
 
 class KernelPattern(BaseModel):
     """One kind of line. ``table`` or ``kind`` says what it means."""
@@ -76,5 +78,5 @@ class PatternMatcher:
 def load_patterns() -> PatternMatcher:
     """The patterns shipped with this version."""
     text = (files("fleetops_schemas") / "faults" / "kernel_patterns.yaml").read_text("utf-8")
-    entries = yaml.safe_load(text)["patterns"]
+    entries = yaml.safe_load(text.replace("(?P<pci>PCI)", _PCI))["patterns"]
     return PatternMatcher(tuple(KernelPattern.model_validate(entry) for entry in entries))
