@@ -1,0 +1,336 @@
+"""Finding a service's resources by its links, and reading again those that change.
+
+The crawl is told how to fetch, so that it knows nothing of HTTP. It follows the links that lead to
+readings, no others, and never leaves the service.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from fleetops.core.errors import InputError, NotFoundError, TemporaryError
+from fleetops_collectors.redfish.tree import ROOT, Tree, inside, is_whole, type_of, uri_of
+from fleetops_collectors.redfish.values import Json, dig, object_of, objects_of, text_of
+
+Fetch = Callable[[str], Awaitable[Json]]
+"""Reads one resource.
+
+Raises (when awaited):
+    NotFoundError: there is no such resource.
+    InputError: what came is no Redfish resource.
+    TemporaryError: it did not come.
+"""
+
+MAX_PAGES = 200
+MAX_FAILURES = 3
+"""Silences after which a service is taken to be gone for this round, a resource for this walk."""
+_FOLLOW: dict[str, tuple[str, ...]] = {
+    "ServiceRoot": (
+        "Systems",
+        "Chassis",
+        "Managers",
+        "ThermalEquipment",
+        "PowerEquipment",
+        "TelemetryService",
+    ),
+    "ComputerSystem": ("Processors", "Memory", "LogServices"),
+    "Processor": ("Metrics", "EnvironmentMetrics", "Ports", "Links.Memory"),
+    "Memory": ("Metrics", "EnvironmentMetrics"),
+    "Port": ("Metrics",),
+    "Chassis": (
+        "Sensors",
+        "ThermalSubsystem",
+        "PowerSubsystem",
+        "EnvironmentMetrics",
+        "LeakDetectors",
+        "NetworkAdapters",
+    ),
+    "NetworkAdapter": ("Ports",),
+    "ThermalSubsystem": ("Fans", "CoolantConnectors", "Pumps", "LeakDetection", "ThermalMetrics"),
+    "LeakDetection": ("LeakDetectors",),
+    "PowerSubsystem": ("PowerSupplies", "Batteries"),
+    "PowerSupply": ("Metrics", "Sensors"),
+    "Battery": ("Metrics",),
+    "ThermalEquipment": ("CDUs",),
+    "CoolingUnit": (
+        "PrimaryCoolantConnectors",
+        "SecondaryCoolantConnectors",
+        "Pumps",
+        "Filters",
+        "Reservoirs",
+        "EnvironmentMetrics",
+        "LeakDetection",
+    ),
+    "PowerEquipment": ("PowerShelves", "RackPDUs"),
+    "PowerDistribution": ("Mains", "Branches", "Metrics"),
+    "Manager": ("LogServices",),
+    "TelemetryService": ("MetricReports",),
+}
+"""By type: the properties that link to readings."""
+_STRUCTURE = frozenset(
+    {
+        "ServiceRoot",
+        "Chassis",
+        "NetworkAdapter",
+        "ThermalSubsystem",
+        "ThermalEquipment",
+        "PowerEquipment",
+        "TelemetryService",
+        "LogService",
+    }
+)
+"""Types that hold no readings: read once a discovery."""
+_NAMING = _STRUCTURE | {
+    "ComputerSystem",
+    "Processor",
+    "Memory",
+    "Manager",
+    "CoolingUnit",
+    "PowerDistribution",
+    "PowerSupply",
+}
+"""Types that decide how devices are named; kept, so that a part of a round names the same."""
+_NO_EVENT_LOG = re.compile(r"(?i)dump|crash|postcode|journal|hostlogger|fdr|audit")
+"""Logs of bulk data, boot codes and logins, which are no events of the hardware."""
+
+
+@dataclass(slots=True)
+class Round:
+    """What one round read."""
+
+    tree: Tree = field(default_factory=Tree)
+    warnings: list[str] = field(default_factory=list)
+    failures: int = 0
+    """Reads that brought no answer; at ``MAX_FAILURES`` the round ends with what it has."""
+    left_over: int = 0
+    """Resources that there was no time for; the next round begins with them."""
+
+
+@dataclass(slots=True)
+class Walk:
+    """One walk over the structure of a service, which may take several rounds."""
+
+    known: Tree = field(default_factory=Tree)
+    """Resources that names are made from."""
+    plan: list[str] = field(default_factory=list)
+    """What is read again each round."""
+    logs: list[str] = field(default_factory=list)
+    """``Entries`` collections of the service's event logs."""
+    frontier: deque[str] = field(default_factory=lambda: deque([ROOT]))
+    found: set[str] = field(default_factory=lambda: {ROOT})
+    tries: Counter[str] = field(default_factory=Counter)
+
+
+class Crawl:
+    """What is known of one service's structure. Use it for one round at a time."""
+
+    def __init__(self, max_resources: int, *, expand: bool) -> None:
+        """Knows nothing yet.
+
+        Args:
+            max_resources: resources read at most; a service that links in circles ends there.
+            expand: whether collections are asked for whole where the service offers it.
+        """
+        self._max_resources = max_resources
+        self._expand = expand
+        self._suffix = ""
+        self._done: Walk | None = None
+        self._walk: Walk | None = Walk()
+        self._next = 0
+
+    @property
+    def current(self) -> Walk:
+        """The last walk that came to its end, or the first one while it goes on."""
+        walk = self._done or self._walk
+        assert walk is not None  # noqa: S101 (one of both is always there)
+        return walk
+
+    @property
+    def root(self) -> Json:
+        """The service root, or an empty object before it was read."""
+        return self.current.known.get(ROOT, {})
+
+    @property
+    def sessions_uri(self) -> str:
+        """Where sessions are opened."""
+        root = (self._walk or self.current).known.get(ROOT, {})
+        found = uri_of(object_of(object_of(root.get("Links")).get("Sessions")))
+        return found or f"{ROOT}/SessionService/Sessions"
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the structure has been walked to its ends once."""
+        return self._done is not None
+
+    def walk_anew(self) -> None:
+        """Walks the structure again in the next rounds; until then the last walk holds."""
+        self._walk = Walk()
+
+    async def round(self, fetch: Fetch, has_time: Callable[[], bool]) -> Round:
+        """Goes on walking, then reads again what was found before.
+
+        Args:
+            fetch: reads one resource.
+            has_time: asked before each read; the round ends early when it says no.
+
+        Raises:
+            InputError: the service root cannot be read.
+            NotFoundError: there is no service root.
+            TemporaryError: the service does not answer.
+        """
+        read = Round()
+        fresh: set[str] = set()
+
+        def goes_on() -> bool:
+            return has_time() and read.failures < MAX_FAILURES
+
+        if self._walk is not None:
+            fresh = await self._discover(self._walk, fetch, read, goes_on)
+        again = [uri for uri in self._in_turn() if uri not in fresh] if self._done else []
+        for count, uri in enumerate(again):
+            if not goes_on():
+                read.left_over += len(again) - count
+                self._next = self.current.plan.index(uri)
+                break
+            resource = await self._fetch(uri, fetch, read)
+            if resource is not None:
+                self._keep(uri, resource, self.current, read.tree)
+        return read
+
+    def _in_turn(self) -> list[str]:
+        """The plan, from where the last round had to stop."""
+        plan, start = self.current.plan, self._next
+        self._next = 0
+        return plan[start:] + plan[:start]
+
+    async def _discover(
+        self, walk: Walk, fetch: Fetch, read: Round, goes_on: Callable[[], bool]
+    ) -> set[str]:
+        fresh = set()
+        while walk.frontier and goes_on():
+            uri = walk.frontier[0]
+            failures = read.failures
+            resource = await self._fetch(uri, fetch, read)
+            walk.frontier.popleft()
+            fresh.add(uri)
+            if resource is None:
+                walk.tries[uri] += 1
+                if read.failures > failures and walk.tries[uri] < MAX_FAILURES:
+                    walk.frontier.append(uri)
+                continue
+            if uri == ROOT:
+                self._learn_root(resource)
+            if self._keep(uri, resource, walk, read.tree):
+                walk.plan.append(uri)
+            self._follow(uri, resource, walk)
+        read.left_over += len(walk.frontier)
+        if not walk.frontier:
+            self._done, self._walk, self._next = walk, None, 0
+        return fresh
+
+    async def _fetch(self, uri: str, fetch: Fetch, read: Round) -> Json | None:
+        """One resource, a collection with all its pages; None after a warning."""
+        try:
+            try:
+                return await self.all_pages(await fetch(self._address(uri)), fetch)
+            except (InputError, NotFoundError):
+                if self._address(uri) == uri:
+                    raise
+                self._suffix = ""  # it offers $expand, but does not do it
+                return await self.all_pages(await fetch(uri), fetch)
+        except TemporaryError as error:
+            if not read.tree:
+                raise
+            read.failures += 1
+            read.warnings.append(str(error))
+        except (InputError, NotFoundError) as error:
+            if uri == ROOT:
+                raise
+            read.warnings.append(str(error))
+        return None
+
+    async def all_pages(self, resource: Json, fetch: Fetch) -> Json:
+        """A collection with the members of all its pages; anything else as it is."""
+        following = text_of(resource.get("Members@odata.nextLink"))
+        members = list(objects_of(resource.get("Members")))
+        pages = 0
+        while following:
+            pages += 1
+            if pages > MAX_PAGES:
+                raise InputError(f"{following}: more than {MAX_PAGES} pages; read so far is left")
+            page = await fetch(following)
+            members += objects_of(page.get("Members"))
+            following = text_of(page.get("Members@odata.nextLink"))
+        return {**resource, "Members": members} if pages else resource
+
+    def _address(self, uri: str) -> str:
+        is_collection = uri.rsplit("/", 1)[-1] in _EXPANDED
+        return uri + self._suffix if is_collection else uri
+
+    def _learn_root(self, root: Json) -> None:
+        features = object_of(root.get("ProtocolFeaturesSupported"))
+        if self._expand and object_of(features.get("ExpandQuery")).get("NoLinks") is True:
+            self._suffix = "?$expand=.($levels=1)"
+
+    def _keep(self, uri: str, resource: Json, walk: Walk, tree: Tree) -> bool:
+        """Keeps a resource and all inside it; whether any of them holds readings.
+
+        It is kept under the id that it claims: some services show one resource in two places.
+        """
+        own = uri_of(resource) or uri
+        tree.put(own, resource, canonical=own == uri)
+        changes = False
+        for item_uri, item in _with_inner(own, resource):
+            kind = type_of(item, item_uri)
+            changes |= kind not in _STRUCTURE and not kind.endswith("Collection")
+            if kind in _NAMING:
+                walk.known.put(item_uri, item)
+        return changes
+
+    def _follow(self, uri: str, resource: Json, walk: Walk) -> None:
+        """Queues what a resource, and those inside it, link to."""
+        for item_uri, item in _with_inner(uri_of(resource) or uri, resource):
+            walk.found.add(item_uri)
+            kind = type_of(item, item_uri)
+            if kind.endswith("Collection"):
+                for member in objects_of(item.get("Members")):
+                    self._queue(member, walk)
+            if kind == "LogService" and not _NO_EVENT_LOG.search(item_uri.rsplit("/", 1)[-1]):
+                walk.logs += [link for link in [uri_of(item.get("Entries"))] if link]
+            for path in _FOLLOW.get(kind, ()):
+                for link, _ in dig(item, tuple(path.split("."))):
+                    self._queue(link, walk)
+
+    def _queue(self, link: object, walk: Walk) -> None:
+        """Queues a link into this service, once; what stands whole in its place is no link."""
+        uri = uri_of(link)
+        if not uri.startswith(f"{ROOT}/") or uri in walk.found or is_whole(link):
+            return
+        if len(walk.found) < self._max_resources:
+            walk.found.add(uri)
+            walk.frontier.append(uri)
+
+
+def _with_inner(uri: str, resource: Json) -> list[tuple[str, Json]]:
+    return [(uri, resource), *((uri_of(item), item) for item in inside(resource))]
+
+
+_EXPANDED = frozenset(
+    {
+        "Processors",
+        "Memory",
+        "Ports",
+        "Sensors",
+        "Fans",
+        "Pumps",
+        "CoolantConnectors",
+        "LeakDetectors",
+        "PowerSupplies",
+        "Batteries",
+        "MetricReports",
+    }
+)
+"""Collections worth reading whole: one request instead of one a member."""

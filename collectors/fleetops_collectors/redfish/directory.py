@@ -1,0 +1,101 @@
+"""A capture of a Redfish service as a folder: the mockup layout, loose JSON files, or both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+
+from fleetops.core.errors import InputError
+from fleetops_collectors.redfish.tree import ROOT, Tree, uri_of
+from fleetops_collectors.redfish.values import Json
+
+MAX_FILES = 100_000
+MAX_FILE_BYTES = 32 * 1024 * 1024
+
+
+def read_directory(path: Path) -> tuple[Tree, list[str]]:
+    """The resources below a folder (or in one file), and what could not be read.
+
+    ``.../index.json`` below ``redfish/v1`` (or with the service root as the folder itself) is the
+    DMTF mockup layout. Any other ``.json`` file counts by the ``@odata.id`` it holds, after those.
+
+    Raises:
+        InputError: there is no such folder, or not one Redfish resource in it.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    files = [path] if path.is_file() else sorted(path.rglob("*.json"))
+    if len(files) > MAX_FILES:
+        raise InputError(f"{path}: more than {MAX_FILES} files; name a folder further down")
+    tree, warnings = Tree(), []
+    loose: list[tuple[str, Json]] = []
+    for file in files:
+        try:
+            resource = _read(file)
+        except InputError as error:
+            warnings.append(str(error))
+            continue
+        place = _uri_of_file(path, file)
+        uri = uri_of(resource)
+        if file.name == "index.json" and (not uri or uri == place):
+            tree.put(place, resource)
+        elif uri.startswith(ROOT):
+            loose.append((uri, resource))
+        elif "@odata.type" in resource:
+            loose.append((f"{place}/{file.stem}", resource))
+    for uri, resource in loose:
+        tree.put(uri, resource, canonical=False)
+    if not tree:
+        raise InputError(f"{path}: no Redfish resource in it ({len(files)} JSON files)")
+    warnings += [
+        f"{uri}: several files differ on it; one was taken" for uri in sorted(set(tree.conflicts))
+    ]
+    return tree, warnings
+
+
+def read_document(body: bytes, where: str) -> Tree:
+    """The resource in one JSON document, with all that stand inside it.
+
+    Raises:
+        InputError: it is no JSON object.
+    """
+    resource = parse(body, where)
+    tree = Tree()
+    tree.put(uri_of(resource) or ROOT, resource)
+    return tree
+
+
+def parse(body: bytes, where: str) -> Json:
+    """A JSON object.
+
+    Raises:
+        InputError: it is something else; names what came.
+    """
+    try:
+        resource = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        start = body.lstrip()[:1]
+        what = "HTML or XML" if start == b"<" else "broken or cut-off JSON" if start else "nothing"
+        raise InputError(f"{where}: {what} instead of JSON ({len(body)} bytes): {error}") from error
+    if not isinstance(resource, dict):
+        raise InputError(f"{where}: a JSON {type(resource).__name__} instead of an object")
+    return resource
+
+
+def _read(file: Path) -> Json:
+    if file.stat().st_size > MAX_FILE_BYTES:
+        raise InputError(f"{file}: larger than {MAX_FILE_BYTES} bytes; left out")
+    return parse(file.read_bytes(), str(file))
+
+
+def _uri_of_file(root: Path, file: Path) -> str:
+    parts = file.parent.parts
+    if "redfish" in parts:
+        at = len(parts) - 1 - parts[::-1].index("redfish")
+        if parts[at : at + 2] == ("redfish", "v1"):
+            return "/".join(("", *parts[at:]))
+    below = file.parent.relative_to(root if root.is_dir() else file.parent).parts
+    if below[:1] == ("v1",):  # the folder named is .../redfish itself
+        below = below[1:]
+    return "/".join((ROOT, *below))
