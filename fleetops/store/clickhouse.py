@@ -154,16 +154,15 @@ class ClickHouseStore(EngineStore):
 
 
 def _numpy(values: pa.ChunkedArray) -> npt.NDArray[Any]:
-    """A column as the driver wants it: NULL is None in an object array, or NaN among floats."""
+    """A column as the driver wants it: NULL is None in an object array, of floats too."""
     if pa.types.is_timestamp(values.type):
         values = values.cast(pa.int64())  # the driver writes whole numbers as they are
-    elif pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
-    if not pa.types.is_integer(values.type) or not values.null_count:
+    if not values.null_count or pa.types.is_string(values.type):
         return np.asarray(values.to_numpy())
-    plain = pc.fill_null(values, 0).to_numpy().astype(object)
-    plain[pc.is_null(values).to_numpy()] = None
-    return np.asarray(plain)
+    filled = pc.fill_null(values, pa.scalar(0).cast(values.type))
+    array = filled.to_numpy().astype(object)
+    array[pc.is_null(values).to_numpy()] = None
+    return np.asarray(array)
 
 
 def _zoned(result: pa.Table, server_zone: str) -> pa.Table:

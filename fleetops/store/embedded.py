@@ -2,9 +2,10 @@
 
 Facts of chDB 4.4 that shape this file (docs/store.md): one process a folder and one folder a
 process; one connection a thread; ``send_insert`` and ``Python(table)`` lose or mix rows without an
-error, so rows go through a file in memory and INSERT ... FROM INFILE; a query in the main thread
-holds up signals, and leaving the process under a running query crashes it, so every statement runs
-on worker threads that are joined.
+error, so rows go through a file in memory and INSERT ... FROM INFILE; a connection whose query
+failed gives its next query wrong bytes, so it is dropped; a query in the main thread holds up
+signals, and leaving the process under a running query crashes it, so every statement runs on worker
+threads that are joined.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ class EmbeddedStore(EngineStore):
             raise ConfigError(f"store.path: cannot make {path}: {error.strerror}") from error
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="store")
         try:
-            self._run(lambda connection: None)
+            # never used for statements, so it keeps the folder when workers drop theirs
+            self._connections.append(self._workers.submit(self._open).result())
         except FleetOpsError:
             self.close()
             raise
@@ -147,10 +149,18 @@ class EmbeddedStore(EngineStore):
         """This worker's connection."""
         connection = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._open()
-            self._local.connection = connection
-            self._connections.append(connection)
+            connection = self._local.connection = self._open()
+            with self._lock:
+                self._connections.append(connection)
         return connection
+
+    def _discard(self, connection: Connection) -> None:
+        """Ends this worker's connection; the next statement opens another."""
+        self._local.connection = None
+        with self._lock:
+            if connection in self._connections:
+                self._connections.remove(connection)
+        connection.close()
 
     def _open(self) -> Connection:
         try:
@@ -187,6 +197,8 @@ class EmbeddedStore(EngineStore):
         try:
             result = connection.query(sql, result_format, params=values)
         except RuntimeError as error:  # chDB's own error is one of these
+            # what a failed query had written is put before the connection's next result
+            self._discard(connection)
             raise error_of(str(error), f"store {self._path}") from error
         return cast(bytes, result.bytes())
 

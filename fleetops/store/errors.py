@@ -54,7 +54,8 @@ def error_of(message: str, place: str, code: int | None = None) -> FleetOpsError
     found = CODE.search(message)
     if code is None:
         code = int(found[1]) if found else None
-    text = " ".join((found[2] if found else message).split())[:MAX_MESSAGE]
+    text = (found[2] if found else message).removeprefix("DB::Exception: ")
+    text = " ".join(text.split("Stack trace:")[0].split())[:MAX_MESSAGE]
     said = f"{place}: {text} (code {code})" if code else f"{place}: {text}"
     if code in _ACCOUNT:
         return ConfigError(f"{said}; mend store.username, store.password_file")
