@@ -213,7 +213,7 @@ def _records(file: BinaryIO) -> Iterator[bytes]:
     """Whole, unharmed records from here on; ends at the first that is not."""
     while len(header := file.read(_HEADER.size)) == _HEADER.size:
         length, checksum = _HEADER.unpack(header)
-        if length > MAX_RECORD_BYTES:
+        if not 0 < length <= MAX_RECORD_BYTES:  # 0: blocks that a crash left without their data
             return
         record = file.read(length)
         if len(record) < length or crc32(record) != checksum:
