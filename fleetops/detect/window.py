@@ -127,6 +127,20 @@ def masked_median(values: npt.NDArray[np.float32]) -> Floats:
     return middle
 
 
+def masked_mean(values: npt.NDArray[np.float32]) -> Floats:
+    """Mean over the last axis of what is not NaN; NaN where nothing is."""
+    total = np.add.reduce(values, axis=-1, dtype=np.float32)
+    mean = (total / values.shape[-1]).astype(np.float64)
+    gaps = np.isnan(total)  # one NaN makes its sum one: only these are worked on again
+    if gaps.any():
+        some = values[gaps].astype(np.float64)
+        counts = (~np.isnan(some)).sum(axis=-1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean[gaps] = np.nansum(some, axis=-1) / counts
+    result: Floats = mean
+    return result
+
+
 def robust_z(
     values: npt.NDArray[np.float32], groups: npt.NDArray[np.int64], floor_ratio: float = 0.01
 ) -> Floats:

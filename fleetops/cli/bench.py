@@ -1,0 +1,71 @@
+"""``fleetops bench``: what this machine does, as ratios against a baseline in the same run."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Literal
+
+import typer
+from pydantic import BaseModel
+
+app = typer.Typer(no_args_is_help=True)
+Output = Annotated[Literal["text", "json"], typer.Option("--output", "-o")]
+
+INGEST_TEXT = """\
+ingest, from the bus to queryable, embedded line
+  data        synthetic, DCGM-shaped (seeded): {rows:,} rows of {metrics} metrics,
+              {samples:,} samples
+  messages    {messages:,}, Arrow with zstd, {rows_per_message} accelerators each, a tick every 10 s
+  counted     poll, decode, validate by mask, insert, roll up ({rollup_rows:,} one-minute rows),
+              commit, and chDB's own merges meanwhile: CPU time of the whole process until a
+              query counts every row
+  ours        {samples_per_second_per_core:,.0f} samples/s/core
+              ({cpu_seconds:.2f} CPU-s, {wall_seconds:.2f} s)
+  wire, disk  {wire_bytes_per_sample:.2f} and {disk_bytes_per_sample:.2f} bytes a sample
+  baseline    {baseline_samples_per_second_per_core:,.0f} samples/s/core
+              on {baseline_samples:,} samples: a JSON message and a pydantic model a sample, one
+              long table
+  wire, disk  {baseline_wire_bytes_per_sample:.1f} and {baseline_disk_bytes_per_sample:.2f} bytes
+  ratio       {ratio_to_baseline:,.0f} times the baseline
+"""
+PEERS_TEXT = """\
+peers, every accelerator against its job
+  data        synthetic (seeded): {accelerators:,} accelerators x {metrics} metrics
+              x {ticks} ticks of 10 s
+  counted     five-minute mean of each ({mean_seconds:.3f} s), robust z among 1,024 peers
+              ({score_seconds:.3f} s)
+  ours        {seconds:.3f} s, {cpu_seconds:.3f} CPU-s, fastest of three
+  baseline    {baseline_seconds:.2f} s for {baseline_accelerators:,} accelerators with pandas over
+              a long table, same scores
+  ratio       {ratio_to_baseline:,.0f} times faster a sample
+"""
+
+
+@app.command()
+def ingest(
+    devices: Annotated[int, typer.Option(min=512, help="Accelerators.")] = 32_768,
+    ticks: Annotated[int, typer.Option(min=6, help="Scrapes of each.")] = 15,
+    output: Output = "text",
+) -> None:
+    """Samples a second a core from the bus to queryable, and bytes a sample."""
+    from fleetops.evaluate.bench_ingest import bench_ingest  # noqa: PLC0415  imports chDB
+
+    result = bench_ingest(devices=devices, ticks=ticks)
+    _print(result, INGEST_TEXT, output, metrics=result.samples // result.rows)
+
+
+@app.command()
+def peers(
+    accelerators: Annotated[int, typer.Option(min=2048)] = 100_000, output: Output = "text"
+) -> None:
+    """Time to compare every accelerator with its peers over five minutes."""
+    from fleetops.evaluate.bench_peers import bench_peers  # noqa: PLC0415  imports pandas
+
+    _print(bench_peers(accelerators), PEERS_TEXT, output)
+
+
+def _print(result: BaseModel, text: str, output: str, **more: object) -> None:
+    if output == "json":
+        sys.stdout.write(result.model_dump_json(indent=2) + "\n")
+    else:
+        sys.stdout.write(text.format(**result.model_dump(), **more))
