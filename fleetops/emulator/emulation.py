@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from fleetops.core.clock import Clock
-from fleetops.emulator.faults import Fault, ScheduledFault
+from fleetops.emulator.faults import Fault, FaultSchedule, ScheduledFault
 from fleetops.emulator.fleet import TICK_SECONDS, Fleet
 from fleetops.emulator.scenario import Scenario
 
@@ -18,7 +18,14 @@ class Emulation:
     """Keeps fleet time beside the clock, and knows the truth."""
 
     def __init__(self, fleet: Fleet, scenario: Scenario, clock: Clock) -> None:
-        """Not started: the fleet runs, healthy, and no fault comes."""
+        """Not started: the fleet runs, healthy, and no fault comes.
+
+        Raises:
+            ConfigError: the scenario names what this fleet does not have.
+        """
+        trial = FaultSchedule(fleet.layout, fleet.job.stages)
+        for fault in scenario.hardware_faults:
+            trial.add(fault, now=0.0)
         self.fleet = fleet
         self.scenario = scenario
         self._clock = clock
@@ -34,11 +41,7 @@ class Emulation:
             self.fleet.tick()
 
     def start(self) -> bool:
-        """Begins the scenario's clock; False if it had begun already.
-
-        Raises:
-            ConfigError: the scenario names what this fleet does not have.
-        """
+        """Begins the scenario's clock; False if it had begun already."""
         if self.started_at is not None:
             return False
         for fault in self.scenario.hardware_faults:

@@ -11,8 +11,10 @@ from typing import Any
 import orjson
 
 from fleetops.emulator.emulation import Emulation
+from fleetops.emulator.kernel import pci_address
 from fleetops.emulator.servers.application import LOOPBACK
 from fleetops.emulator.servers.redfish.devices import Device
+from fleetops.emulator.topology import ACCELERATORS_PER_HOST
 
 FILE_NAME = "endpoints.json"
 PASSWORD_FILE_NAME = "redfish_password"  # noqa: S105  a file's name
@@ -20,6 +22,7 @@ USERNAME = "fleetops"
 FAST_SECONDS = 1.0
 SLOW_SECONDS = 2.0
 DEADLINE_SECONDS = 3.0
+LOG_SECONDS = 5.0
 
 COLLECTOR_OF_KIND = {"host": "bmc", "coolant_unit": "cdu", "power_shelf": "shelf"}
 
@@ -101,6 +104,7 @@ def _redfish(devices: Mapping[int, Device], password_file: Path) -> list[dict[st
             "deadline_seconds": DEADLINE_SECONDS,
             "username": USERNAME,
             "password_file": str(password_file),
+            "log_interval_seconds": LOG_SECONDS,
         }
         for name, listed in targets.items()
     ]
@@ -135,9 +139,11 @@ def _kernel(emulation: Emulation) -> dict[str, Any]:
                 "url": str(fleet.kernel.path(index).resolve()),
                 "host": place.host,
                 "rack": place.rack,
+                "boot_time": "local",
             }
             for index, place in enumerate(fleet.layout.placements)
         ],
+        "devices": {f"{pci_address(n)}.0": f"gpu{n}" for n in range(ACCELERATORS_PER_HOST)},
         "interval_seconds": FAST_SECONDS,
         "deadline_seconds": DEADLINE_SECONDS,
     }

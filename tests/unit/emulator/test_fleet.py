@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fleetops.core.clock import ManualClock
+from fleetops.core.errors import ConfigError
 from fleetops.emulator.emulation import MAX_TICKS_AT_ONCE, Emulation
 from fleetops.emulator.fleet import TICK_SECONDS, Fleet
 from fleetops.emulator.scenario import load_scenario
@@ -89,7 +90,7 @@ def test_the_scenario_s_clock_starts_on_request(tmp_path: Path) -> None:
 def test_time_lost_in_a_suspension_is_let_go(tmp_path: Path) -> None:
     clock = ManualClock()
     fleet = make_fleet(tmp_path, racks=1, hosts_per_rack=1)
-    emulation = Emulation(fleet, load_scenario("leak"), clock)
+    emulation = Emulation(fleet, load_scenario("pump_degraded"), clock)
     before = fleet.ticks
     clock.advance(3600)
     emulation.catch_up()
@@ -97,6 +98,12 @@ def test_time_lost_in_a_suspension_is_let_go(tmp_path: Path) -> None:
     clock.advance(TICK_SECONDS)
     emulation.catch_up()
     assert fleet.ticks == before + MAX_TICKS_AT_ONCE + 1
+
+
+def test_a_scenario_that_asks_for_more_than_the_fleet_has_is_refused(tmp_path: Path) -> None:
+    fleet = make_fleet(tmp_path, racks=1, hosts_per_rack=2)
+    with pytest.raises(ConfigError, match="host_index 6, but the fleet has 2 hosts"):
+        Emulation(fleet, load_scenario("cold_plate_clog"), ManualClock())
 
 
 def test_harness_faults_are_left_to_the_harness(tmp_path: Path) -> None:

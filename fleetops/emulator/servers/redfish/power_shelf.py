@@ -20,6 +20,7 @@ SUBSYSTEM = f"{CHASSIS}/PowerSubsystem"
 SUPPLIES = f"{SUBSYSTEM}/PowerSupplies"
 NEEDED_SUPPLIES = SUPPLIES_PER_SHELF - 1
 FAN_RPM_AT_FULL = 18_000
+LIVE_VOLTS = 1.0
 
 
 def power_shelf_tree(fleet: Fleet, shelf: int, clock: Clock) -> Tree:
@@ -95,7 +96,9 @@ class _PowerShelfBuilder:
             lambda: {
                 "Id": "Metrics",
                 "Name": "Summary Metrics",
-                "PowerWatts": excerpt(self._input_watts(), self._sensors.path("InputPower"), 1),
+                "PowerWatts": excerpt(
+                    self._input_watts(), self._sensors.path("TotalInputPower"), 1
+                ),
                 "EnergykWh": {
                     "Reading": round(float(self._readings.energy_kilowatt_hours[index].sum()), 3)
                 },
@@ -183,21 +186,37 @@ class _PowerShelfBuilder:
             lambda: {**self._supply_metrics(supply), "Status": state()},
         )
 
-    def _supply_metrics(self, supply: int) -> Resource:
+    def _electrical(self, supply: int) -> dict[str, float]:
+        """What a supply measures, by the name of the sensor."""
         r, at = self._readings, (self._shelf, supply)
         volts, out = float(r.output_volts[at]), float(r.output_watts[at])
         drawn, mains = float(r.input_watts[at]), float(r.input_volts[at])
+        return {
+            "InputVoltage": mains,
+            "InputCurrent": drawn / mains,
+            "InputPower": drawn,
+            "OutputVoltage": volts,
+            "OutputCurrent": out / volts if volts > LIVE_VOLTS else 0.0,
+            "OutputPower": out,
+        }
+
+    def _supply_metrics(self, supply: int) -> Resource:
+        r, at = self._readings, (self._shelf, supply)
         fan = float(r.fan_percent[at])
+        shown = {
+            name: excerpt(value, self._sensors.path(f"PS{supply + 1}{name}"), 3)
+            for name, value in self._electrical(supply).items()
+        }
         return {
             "Id": "Metrics",
             "Name": f"Metrics for Power Supply {_bay(supply)}",
-            "InputVoltage": {"Reading": round(mains, 2)},
-            "InputCurrentAmps": {"Reading": round(drawn / mains, 3)},
-            "InputPowerWatts": {"Reading": round(drawn, 1)},
+            "InputVoltage": shown["InputVoltage"],
+            "InputCurrentAmps": shown["InputCurrent"],
+            "InputPowerWatts": shown["InputPower"],
             "FrequencyHz": {"Reading": MAINS_HERTZ},
-            "RailVoltage": [{"Reading": round(volts, 3)}],
-            "RailCurrentAmps": [{"Reading": round(out / volts, 3) if volts > 1.0 else 0.0}],
-            "OutputPowerWatts": {"Reading": round(out, 1)},
+            "RailVoltage": [shown["OutputVoltage"]],
+            "RailCurrentAmps": [shown["OutputCurrent"]],
+            "OutputPowerWatts": shown["OutputPower"],
             "EnergykWh": {"Reading": round(float(r.energy_kilowatt_hours[at]), 3)},
             "TemperatureCelsius": {"Reading": round(float(r.temperature_celsius[at]), 1)},
             "FanSpeedPercent": {
@@ -207,13 +226,19 @@ class _PowerShelfBuilder:
         }
 
     def sensors(self) -> None:
-        """The shelf's own sums."""
-        self._sensors.add("InputPower", "Input Power", "Power", "PowerSupply", self._input_watts)
-        self._sensors.add(
-            "OutputPower", "Output Power", "Power", "PowerSupply",
-            self._output_watts,
-        )  # fmt: skip
-        self._sensors.close()
+        """The shelf's own sums, and each supply's voltages, currents and powers."""
+        sensors = self._sensors
+        sensors.add("TotalInputPower", "Input Power", "Power", "PowerSupply", self._input_watts)
+        sensors.add("TotalOutputPower", "Output Power", "Power", "PowerSupply", self._output_watts)
+        for supply in range(SUPPLIES_PER_SHELF):
+            for name in self._electrical(supply):
+                kind = next(kind for kind in ("Voltage", "Current", "Power") if kind in name)
+                sensors.add(
+                    f"PS{supply + 1}{name}", f"Power Supply {supply + 1} {name}", kind,
+                    "PowerSupply",
+                    lambda supply=supply, name=name: self._electrical(supply)[name],  # type: ignore[misc]
+                )  # fmt: skip
+        sensors.close()
 
 
 def _bay(supply: int) -> str:

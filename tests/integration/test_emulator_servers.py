@@ -1,0 +1,404 @@
+"""The emulator as a process, over its real protocols."""
+
+from __future__ import annotations
+
+import base64
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from fleetops.core.hostlist import expand
+from fleetops.emulator.endpoints import FILE_NAME, PASSWORD_FILE_NAME, USERNAME
+from fleetops.emulator.servers.redfish.sessions import MAX_SESSIONS
+from fleetops_schemas.records import Job, NodeState
+from fleetops_schemas.topology import HostPlacement, Topology
+
+START_SECONDS = 60.0
+ROOT = "/redfish/v1"
+
+
+@dataclass
+class Emulator:
+    process: subprocess.Popen[str]
+    state_dir: Path
+    endpoints: dict[str, Any]
+
+    @property
+    def url(self) -> str:
+        return str(self.endpoints["control_url"])
+
+    def collector(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = next(c for c in self.endpoints["collectors"] if c["name"] == name)
+        return found
+
+    def target(self, collector: str, name: str) -> str:
+        targets = self.collector(collector)["targets"]
+        return str(next(target["url"] for target in targets if target["name"] == name))
+
+    def redfish(self, collector: str, name: str) -> httpx.Client:
+        password = (self.state_dir / PASSWORD_FILE_NAME).read_text()
+        url = self.target(collector, name)
+        return httpx.Client(base_url=url, auth=(USERNAME, password), trust_env=False)
+
+    def inject(self, **fault: object) -> httpx.Response:
+        return httpx.post(f"{self.url}/control/faults", json=fault, trust_env=False)
+
+    def truth(self) -> dict[str, Any]:
+        answer: dict[str, Any] = httpx.get(f"{self.url}/control/truth", trust_env=False).json()
+        return answer
+
+    def end(self) -> int:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        code = self.process.wait(10)
+        self.process.stdout.close()
+        return code
+
+
+def start(state_dir: Path, *arguments: str) -> Emulator:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fleetops.emulator", "--state-dir", str(state_dir), *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line.startswith("emulator ready"), line
+    return Emulator(process, state_dir, json.loads((state_dir / FILE_NAME).read_bytes()))
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    running = start(tmp_path_factory.mktemp("emulator"), "--seed", "5", "--scenario", "leak")
+    yield running
+    assert running.end() == 0
+
+
+def samples(text: str, name: str) -> dict[str, float]:
+    """Values of a metric by accelerator or rank."""
+    return {
+        sample.labels.get("gpu") or sample.labels["rank"]: sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == name
+    }
+
+
+def get(url: str, headers: dict[str, str] | None = None) -> httpx.Response:
+    return httpx.get(url, trust_env=False, headers=headers)
+
+
+class TestEndpoints:
+    def test_all_is_there_for_a_configuration(self, emulator: Emulator) -> None:
+        counts = {c["name"]: len(c["targets"]) for c in emulator.endpoints["collectors"]}
+        assert counts == {
+            "bmc": 32,
+            "cdu": 2,
+            "shelf": 2,
+            "dcgm": 32,
+            "training": 24,
+            "kernel": 32,
+        }
+        topology = Topology(map(HostPlacement.model_validate, emulator.endpoints["topology"]))
+        assert len(topology) == 32
+        job = emulator.endpoints["job"]
+        assert (job["id"], job["ranks"], len(job["nodes"])) == ("81", 192, 24)
+
+    def test_the_password_is_in_a_file_for_the_user_alone(self, emulator: Emulator) -> None:
+        path = Path(emulator.collector("bmc")["password_file"])
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert path.read_text() not in (emulator.state_dir / FILE_NAME).read_text()
+
+
+class TestRedfish:
+    def test_the_root_is_open_and_the_rest_is_not(self, emulator: Emulator) -> None:
+        url = emulator.target("bmc", "node001")
+        assert get(f"{url}/redfish").json() == {"v1": f"{ROOT}/"}
+        root = get(f"{url}{ROOT}/")
+        assert root.headers["odata-version"] == "4.0"
+        assert root.json()["@odata.type"] == "#ServiceRoot.v1_20_0.ServiceRoot"
+        refused = get(f"{url}{ROOT}/Chassis")
+        assert refused.status_code == 401
+        assert refused.json()["error"]["code"].endswith("NoValidSession")
+        assert "Basic" in refused.headers["www-authenticate"]
+
+    @pytest.mark.parametrize("credentials", ["fleetops:wrong", "root:x", "%%%"])
+    def test_wrong_credentials_are_refused(self, emulator: Emulator, credentials: str) -> None:
+        url = emulator.target("bmc", "node001")
+        encoded = base64.b64encode(credentials.encode()).decode()
+        for value in (f"Basic {encoded}", "Basic not-base64!", "Bearer x", "Basic"):
+            answer = get(f"{url}{ROOT}/Systems", headers={"Authorization": value})
+            assert answer.status_code == 401
+
+    def test_sessions_are_limited_and_freed_by_logout(self, emulator: Emulator) -> None:
+        url = emulator.target("bmc", "node002")
+        sessions = f"{url}{ROOT}/SessionService/Sessions"
+        password = (emulator.state_dir / PASSWORD_FILE_NAME).read_text()
+        login = {"UserName": USERNAME, "Password": password}
+        with httpx.Client(trust_env=False) as client:
+            assert client.post(sessions, json={**login, "Password": "no"}).status_code == 401
+            assert client.post(sessions, content=b"{").status_code == 400
+            opened = [client.post(sessions, json=login) for _ in range(MAX_SESSIONS)]
+            assert [answer.status_code for answer in opened] == [201] * MAX_SESSIONS
+            refused = client.post(sessions, json=login)
+            assert refused.status_code == 503
+            assert refused.json()["error"]["code"].endswith("SessionLimitExceeded")
+
+            tokens = [{"X-Auth-Token": answer.headers["x-auth-token"]} for answer in opened]
+            assert client.get(f"{url}{ROOT}/Systems/1", headers=tokens[0]).status_code == 200
+            listed = client.get(sessions, headers=tokens[0]).json()
+            assert listed["Members@odata.count"] == MAX_SESSIONS
+            own = client.get(url + opened[1].headers["location"], headers=tokens[1])
+            assert own.json()["UserName"] == USERNAME
+            for answer, token in zip(opened, tokens, strict=True):
+                location = url + answer.headers["location"]
+                assert client.delete(location, headers=token).status_code == 204
+            assert client.get(f"{url}{ROOT}/Systems/1", headers=tokens[0]).status_code == 401
+            again = client.post(sessions, json=login)
+            assert again.status_code == 201
+            token = {"X-Auth-Token": again.headers["x-auth-token"]}
+            client.delete(url + again.headers["location"], headers=token)
+
+    def test_a_token_is_good_on_its_own_controller_only(self, emulator: Emulator) -> None:
+        password = (emulator.state_dir / PASSWORD_FILE_NAME).read_text()
+        one, two = emulator.target("bmc", "node003"), emulator.target("bmc", "node004")
+        opened = httpx.post(
+            f"{one}{ROOT}/SessionService/Sessions",
+            json={"UserName": USERNAME, "Password": password},
+            trust_env=False,
+        )
+        token = {"X-Auth-Token": opened.headers["x-auth-token"]}
+        assert get(f"{one}{ROOT}/Systems/1", headers=token).json()["HostName"] == "node003"
+        assert get(f"{two}{ROOT}/Systems/1", headers=token).status_code == 401
+        httpx.delete(one + opened.headers["location"], headers=token, trust_env=False)
+
+    @pytest.mark.parametrize(
+        ("collector", "device"), [("bmc", "node001"), ("cdu", "cdu2"), ("shelf", "r03/shelf1")]
+    )
+    def test_every_reference_leads_to_a_resource(
+        self, emulator: Emulator, collector: str, device: str
+    ) -> None:
+        seen: set[str] = set()
+        waiting = [f"{ROOT}/"]
+        with emulator.redfish(collector, device) as client:
+            while waiting:
+                path = waiting.pop().rstrip("/")
+                if path in seen:
+                    continue
+                seen.add(path)
+                answer = client.get(path)
+                assert answer.status_code == 200, path
+                resource = answer.json()
+                assert resource["@odata.id"].rstrip("/") == path
+                assert resource["@odata.type"].startswith("#")
+                waiting += references(resource)
+        assert len(seen) > 25
+
+    def test_a_collection_can_be_expanded(self, emulator: Emulator) -> None:
+        with emulator.redfish("bmc", "node001") as client:
+            sensors = client.get(f"{ROOT}/Chassis/Tray/Sensors?$expand=.($levels=1)").json()
+            assert {"Id", "Reading", "ReadingUnits"} <= sensors["Members"][0].keys()
+            assert len(sensors["Members"]) == sensors["Members@odata.count"]
+            plain = client.get(f"{ROOT}/Chassis/Tray/Sensors").json()
+            assert plain["Members"][0].keys() == {"@odata.id"}
+            assert client.get(f"{ROOT}/Chassis?$expand=.($levels=9)").status_code == 400
+
+    def test_what_is_not_there_and_what_is_not_allowed(self, emulator: Emulator) -> None:
+        with emulator.redfish("cdu", "cdu1") as client:
+            missing = client.get(f"{ROOT}/Systems")
+            assert missing.status_code == 404
+            assert missing.json()["error"]["code"].endswith("ResourceMissingAtURI")
+            assert client.post(f"{ROOT}/Chassis", json={}).status_code == 405
+            assert client.delete(f"{ROOT}/SessionService/Sessions/none").status_code == 404
+
+
+def references(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key in ("@odata.id", "DataSourceUri"):
+                yield item
+            else:
+                yield from references(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from references(item)
+
+
+class TestText:
+    def test_the_exporter_s_page_has_eight_accelerators(self, emulator: Emulator) -> None:
+        answer = get(emulator.target("dcgm", "node010"))
+        assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+        temperature = samples(answer.text, "DCGM_FI_DEV_GPU_TEMP")
+        assert set(temperature) == {str(gpu) for gpu in range(8)}
+        assert all(50 <= value <= 70 for value in temperature.values())
+        assert 'Hostname="node010"' in answer.text
+        assert 'pci_bus_id="00000000:1B:00.0"' in answer.text
+
+    def test_a_spare_is_idle_and_runs_no_ranks(self, emulator: Emulator) -> None:
+        text = get(emulator.target("dcgm", "node032")).text
+        assert all(value < 90 for value in samples(text, "DCGM_FI_DEV_POWER_USAGE").values())
+        assert set(samples(text, "DCGM_FI_DEV_GPU_UTIL").values()) == {0.0}
+        assert get(f"{emulator.url}/nodes/node032/training").text == ""
+        assert get(f"{emulator.url}/nodes/node099/metrics").status_code == 404
+
+    def test_ranks_report_their_steps(self, emulator: Emulator) -> None:
+        url = emulator.target("training", "node024")
+        text = get(url).text
+        assert set(samples(text, "fleetops_training_compute_seconds")) == {
+            str(rank) for rank in range(184, 192)
+        }
+        assert set(samples(text, "fleetops_training_pipeline_stage").values()) == {3.0}
+        before = samples(text, "fleetops_training_step_total")["184"]
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            if samples(get(url).text, "fleetops_training_step_total")["184"] > before:
+                return
+            time.sleep(0.2)
+        pytest.fail("no step ended in 20 s")
+
+
+class TestScheduler:
+    def nodes(self, emulator: Emulator) -> dict[str, NodeState]:
+        listed = get(f"{emulator.url}/scheduler/nodes").json()["nodes"]
+        return {state.node: state for state in map(NodeState.model_validate, listed)}
+
+    def post(self, emulator: Emulator, path: str, body: object = None) -> int:
+        url = f"{emulator.url}/scheduler/nodes/{path}"
+        return httpx.post(url, json=body, trust_env=False).status_code
+
+    def test_it_lists_nodes_and_the_job(self, emulator: Emulator) -> None:
+        assert get(f"{emulator.url}/scheduler/ping").status_code == 200
+        nodes = self.nodes(emulator)
+        assert len(nodes) == 32
+        assert nodes["node001"].busy
+        assert nodes["node025"].states == ("IDLE",)
+        (job,) = map(Job.model_validate, get(f"{emulator.url}/scheduler/jobs").json()["jobs"])
+        assert (job.id, job.state, len(job.nodes)) == ("81", "RUNNING", 24)
+
+    def test_a_node_is_drained_and_brought_back(self, emulator: Emulator) -> None:
+        reason = {"reason": "fleetops:i7 hot", "by": "fleetops"}
+        assert self.post(emulator, "node008/drain", reason) == 204
+        node = self.nodes(emulator)["node008"]
+        assert (node.drained, node.busy, node.reason) == (True, True, "fleetops:i7 hot")
+        assert emulator.truth()["drained"] == ["node008"]
+        assert self.post(emulator, "node008/undrain") == 204
+        assert not self.nodes(emulator)["node008"].drained
+        assert self.post(emulator, "node008/undrain") == 409
+
+    def test_what_is_wrong_is_refused(self, emulator: Emulator) -> None:
+        assert self.post(emulator, "node999/drain", {"reason": "x"}) == 404
+        assert self.post(emulator, "node999/undrain") == 404
+        assert self.post(emulator, "node008/drain", {"by": "me"}) == 400
+        assert self.post(emulator, "node008/drain", {"reason": 7}) == 400
+        assert self.post(emulator, "node008/drain", {"reason": "x" * 100_000}) == 400
+        assert emulator.truth()["drained"] == []
+
+
+class TestControl:
+    def test_the_scenario_starts_once_on_request(self, emulator: Emulator) -> None:
+        assert emulator.truth()["started_at"] is None
+        url = f"{emulator.url}/control/start"
+        assert httpx.post(url, trust_env=False).json() == {"started": True, "scenario": "leak"}
+        assert httpx.post(url, trust_env=False).json()["started"] is False
+        faults = emulator.truth()["faults"]
+        assert [fault["target"]["host"] for fault in faults] == ["node004", "node004"]
+        assert not any(fault["active"] for fault in faults)
+
+    def test_xid_79_shows_in_log_exporter_and_job(self, emulator: Emulator) -> None:
+        answer = emulator.inject(kind="xid", target={"host": "node020", "accelerator": 6})
+        assert answer.status_code == 201
+        log = Path(emulator.target("kernel", "node020"))
+        deadline = time.monotonic() + 20
+        while "Xid (PCI:0000:d1:00): 79," not in log.read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        text = get(emulator.target("dcgm", "node020")).text
+        assert set(samples(text, "DCGM_FI_DEV_GPU_TEMP")) == set("0123457")
+        ranks = samples(get(emulator.target("training", "node020")).text, "fleetops_training_rank")
+        assert len(ranks) == 7
+
+    def test_a_wrong_fault_is_refused_in_words(self, emulator: Emulator) -> None:
+        answer = emulator.inject(kind="flood")
+        assert answer.status_code == 400
+        assert "cold_plate_clog" in answer.json()["detail"]
+        assert emulator.inject(kind="leak", target={"rack": 1}).status_code == 400
+
+
+class TestProcess:
+    def test_other_names_and_a_scheduler_elsewhere(self, tmp_path: Path) -> None:
+        emulator = start(
+            tmp_path,
+            *("--racks", "2", "--hosts-per-rack", "2", "--host-names", "n[0-3]"),
+            *("--scheduler", "external", "--job-id", "4711", "--scenario", "leak"),
+        )
+        try:
+            assert [place["host"] for place in emulator.endpoints["topology"]] == expand("n[0-3]")
+            assert emulator.endpoints["scheduler_url"] is None
+            assert get(f"{emulator.url}/scheduler/ping").status_code == 404
+            assert 'job="4711",host="n0"' in get(emulator.target("training", "n0")).text
+            assert httpx.post(f"{emulator.url}/control/start", trust_env=False).is_success
+            assert emulator.truth()["faults"][0]["target"]["host"] == "n3"
+        finally:
+            assert emulator.end() == 0
+
+    def test_the_scheduler_can_demand_a_token(self, tmp_path: Path) -> None:
+        token_file = tmp_path / "token"
+        token_file.write_text("hunter2\n")
+        emulator = start(
+            tmp_path / "state",
+            *("--racks", "1", "--hosts-per-rack", "4", "--scenario", "leak"),
+            *("--scheduler-token-file", str(token_file)),
+        )
+        try:
+            url = f"{emulator.url}/scheduler/ping"
+            assert get(url).status_code == 401
+            assert get(url, headers={"Authorization": "Bearer wrong"}).status_code == 401
+            assert get(url, headers={"Authorization": "Bearer hunter2"}).status_code == 200
+        finally:
+            emulator.end()
+
+    def test_it_ends_on_sigterm(self, tmp_path: Path) -> None:
+        emulator = start(
+            tmp_path, "--scenario", "pump_degraded", "--racks", "1", "--hosts-per-rack", "1"
+        )
+        emulator.process.send_signal(signal.SIGTERM)
+        assert emulator.process.wait(10) == 0
+        emulator.end()
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (("--scenario", "no_such"), "shipped: cold_plate_clog"),
+            (("--host-names", "n[0-3]"), "4 host names for 4 racks x 8 hosts"),
+            (("--racks", "1", "--hosts-per-rack", "2"), "host_index 6"),
+            (("--host-names", "n[0-"), "not a hostlist"),
+            (("--scheduler-token-file", "/no/such/file"), "scheduler_token_file: cannot read"),
+        ],
+    )
+    def test_a_wrong_option_is_told_in_one_line(
+        self, tmp_path: Path, arguments: tuple[str, ...], message: str
+    ) -> None:
+        ended = subprocess.run(
+            [sys.executable, "-m", "fleetops.emulator", "--state-dir", str(tmp_path), *arguments],
+            stdin=subprocess.PIPE,
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+        assert ended.returncode == 2
+        assert message in ended.stderr
+        assert ended.stderr.count("\n") == 1
+        assert not (tmp_path / FILE_NAME).exists()
