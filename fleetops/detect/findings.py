@@ -45,12 +45,19 @@ class Claim:
     job: str | None = None
 
 
+STANDALONE_CLASSES = frozenset({"coolant_unit", "power_unit", "target"})
+"""Classes whose devices may stand beside hosts, so that their first name need be no host."""
+
+
 def subject_of(topology: Topology, device: str, device_class: str) -> Subject:
-    """The subject of a device; its host is None where it belongs to a known parent.
+    """The subject of a device; its host is None where it belongs to a parent, or to none known.
 
     ``cdu1/pump1`` is a part of ``cdu1``, ``r01/shelf1/psu3`` one of ``r01/shelf1``.
     """
-    return Subject(device, device_class, None if owner_of(topology, device) else host_of(device))
+    host = host_of(device)
+    standalone = device_class in STANDALONE_CLASSES and host not in topology
+    beside = standalone or owner_of(topology, device) is not None
+    return Subject(device, device_class, None if beside else host)
 
 
 def owner_of(topology: Topology, device: str) -> str | None:
