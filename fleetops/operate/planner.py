@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from fleetops.operate.executor import outcome_of, overall
 from fleetops.operate.ledger import Book
-from fleetops.operate.ownership import Owner, describe, owner_of
+from fleetops.operate.ownership import Owner, describe, owner_of, reason_in
 from fleetops.operate.policy import (
     NOT_FOR_NODES,
     PLANNER,
@@ -152,10 +152,13 @@ def plan_blind(intent: Intent, fleet: FleetView, book: Book) -> list[Action]:
     return [_action(intent, decision.node, (decision,), fleet) for decision in decisions]
 
 
-def observed_undrains(fleet: FleetView, read_at: datetime, book: Book) -> list[Action]:
-    """Records of drains of ours that somebody lifted on the scheduler itself.
+def noticed(fleet: FleetView, read_at: datetime, book: Book, *, keeps_reason: bool) -> list[Action]:
+    """What follows from nodes that we drained and that are in service, undrained by nobody of us.
 
-    ``read_at`` is when the reading of the nodes began: a drain that was done later is no evidence.
+    Somebody lifted the drain: that is written down, and the node is left alone. Or the scheduler
+    lost it (a controller killed before it saved its state, every 5 s with Slurm): it is drained
+    again. ``read_at`` is when the reading of the nodes began: a drain that was done later is no
+    evidence. ``keeps_reason`` is the scheduler's.
     """
     found = []
     for node, drain in book.last_done(ActionKind.DRAIN):
@@ -164,29 +167,55 @@ def observed_undrains(fleet: FleetView, read_at: datetime, book: Book) -> list[A
             continue
         if owner_of(state, fleet.config.reason_prefix) is not Owner.NOBODY:
             continue
-        intent_id = f"observed:{drain.id}"
-        shown = describe(state)
-        done = NodeOutcome(
-            node=node, state=ActionState.DONE, detail="lifted by somebody", after=shown
-        )
-        found.append(
-            Action(
-                id=action_id(intent_id, node),
-                intent_id=intent_id,
-                kind=ActionKind.UNDRAIN,
-                target=node,
-                nodes=(node,),
-                state=ActionState.DONE,
-                reason=f"the drain {drain.id} was lifted on the scheduler",
-                requested_by="scheduler",
-                decision="not done by FleetOps, only noticed; the node is left alone for a while",
-                incident_id=drain.incident_id,
-                created_at=fleet.now,
-                updated_at=fleet.now,
-                outcomes=(done,),
-            )
-        )
-    return found
+        done = outcome_of(drain, node)
+        untouched = state.reason == reason_in(done.before) != reason_in(done.after)
+        lost = keeps_reason and done.attempts > 0 and untouched
+        found.append((_restored if lost else _lifted)(drain, node, fleet))
+    return [action for action in found if book.get(action.id) is None]
+
+
+def _lifted(drain: Action, node: str, fleet: FleetView) -> Action:
+    return _follow_up("lifted", drain, node, fleet).model_copy(
+        update={
+            "kind": ActionKind.UNDRAIN,
+            "state": ActionState.DONE,
+            "reason": f"the drain {drain.id} was lifted on the scheduler",
+            "requested_by": "scheduler",
+            "decided_by": "",
+            "decision": "not done by FleetOps, only noticed; left alone for a while",
+            "expires_at": None,
+            "outcomes": (
+                NodeOutcome(
+                    node=node,
+                    state=ActionState.DONE,
+                    detail="lifted by somebody",
+                    after=describe(fleet.nodes[node]),
+                ),
+            ),
+        }
+    )
+
+
+def _restored(drain: Action, node: str, fleet: FleetView) -> Action:
+    return _follow_up("restored", drain, node, fleet).model_copy(
+        update={"decision": f"the scheduler lost the drain {drain.id}: drained again"}
+    )
+
+
+def _follow_up(what: str, drain: Action, node: str, fleet: FleetView) -> Action:
+    intent_id = f"{what}:{drain.id}"
+    return drain.model_copy(
+        update={
+            "id": action_id(intent_id, node),
+            "intent_id": intent_id,
+            "target": node,
+            "nodes": (node,),
+            "state": ActionState.APPROVED,
+            "created_at": fleet.now,
+            "expires_at": fleet.now + _expiry(fleet),
+            "outcomes": (),
+        }
+    )
 
 
 def approve(action: Action, intent: Intent, fleet: FleetView, incident: Incident | None) -> Action:

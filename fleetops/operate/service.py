@@ -257,7 +257,8 @@ class OperateService(Closing):
         book = driver.ledger.book
         if self._poller.error is None:
             fleet = self._fleet(book)
-            for action in planner.observed_undrains(fleet, self._poller.read_at, book):
+            keeps_reason, read_at = self._scheduler.keeps_reason, self._poller.read_at
+            for action in planner.noticed(fleet, read_at, book, keeps_reason=keeps_reason):
                 self._record(driver, action)
         fleet = self._fleet(book)
         for incident in self._incidents.values():

@@ -26,6 +26,9 @@ class Scheduler(Protocol):
 
     name: ClassVar[str]
     config_model: ClassVar[type[SchedulerConfig]]
+    keeps_reason: ClassVar[bool]
+    """Whether a node whose drain was lifted still shows the reason: then a drain that is gone
+    without a trace was not lifted by a person, but lost with the scheduler's state."""
 
     @classmethod
     def create(cls, config: SchedulerConfig, clock: Clock) -> Self:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
-from urllib.parse import quote
 
 import httpx
 import orjson
@@ -26,6 +25,7 @@ from fleetops.core.errors import (
 )
 from fleetops.operate.ownership import clean_reason
 from fleetops.operate.schedulers.base import SchedulerConfig
+from fleetops.operate.schedulers.names import check_node_name
 from fleetops_schemas.records import Job, NodeState
 
 T = TypeVar("T", NodeState, Job)
@@ -50,6 +50,7 @@ class EmulatedScheduler:
 
     name: ClassVar[str] = "emulated"
     config_model: ClassVar[type[SchedulerConfig]] = EmulatedConfig
+    keeps_reason: ClassVar[bool] = False
 
     def __init__(self, config: EmulatedConfig, clock: Clock) -> None:
         """Takes its settings; calls nothing."""
@@ -122,9 +123,10 @@ class EmulatedScheduler:
         return listed
 
     def _post(self, node: str, verb: str, body: Mapping[str, str]) -> None:
+        check_node_name(node)
         deadline = self._deadline()
         self._ping(deadline)
-        path = f"/scheduler/nodes/{quote(node, safe='')}/{verb}"
+        path = f"/scheduler/nodes/{node}/{verb}"
         try:
             code, answer = self._exchange("POST", path, deadline, body)
         except NOT_SENT as error:
@@ -134,6 +136,8 @@ class EmulatedScheduler:
         said = clean_reason(answer[:200].decode("utf-8", "replace"))
         if code == httpx.codes.NOT_FOUND:
             raise NotFoundError(f"the scheduler at {self._config.url} knows no node {node}")
+        if code == httpx.codes.CONFLICT:
+            raise RefusedError(f"{node} is not drained")
         if code >= httpx.codes.INTERNAL_SERVER_ERROR:
             raise AmbiguousWriteError(f"{verb} of {node}: answered {code}: {said}")
         if code >= httpx.codes.MULTIPLE_CHOICES:

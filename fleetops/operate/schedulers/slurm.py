@@ -30,9 +30,9 @@ from fleetops.operate.ownership import clean_reason
 from fleetops.operate.schedulers import slurm_json
 from fleetops.operate.schedulers.base import SchedulerConfig
 from fleetops.operate.schedulers.command import Finished, run_command
+from fleetops.operate.schedulers.names import NODE_NAME, check_node_name
 from fleetops_schemas.records import Job, NodeState
 
-NODE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$")
 PING_SECONDS = 3.0
 """A live controller answers in 8-53 ms; a dead one is known in 8 ms; a hung one never answers."""
 ASK_BY_NAME = 64
@@ -64,6 +64,7 @@ class SlurmScheduler:
 
     name: ClassVar[str] = "slurm"
     config_model: ClassVar[type[SchedulerConfig]] = SlurmConfig
+    keeps_reason: ClassVar[bool] = True
 
     def __init__(self, config: SlurmConfig, clock: Clock) -> None:
         """Takes its settings; calls nothing."""
@@ -121,8 +122,7 @@ class SlurmScheduler:
 
     def _write(self, node: str, update: list[str], *, only_drained: bool = False) -> None:
         deadline = self._deadline()
-        if not NODE_NAME.match(node):
-            raise NotFoundError(f"{node!r} is no node name; name one node, not a list")
+        check_node_name(node)
         self._ping(deadline)
         found = [raw for raw in self._raw_nodes({node}, deadline) if raw.get("name") == node]
         if not found:

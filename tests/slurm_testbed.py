@@ -1,0 +1,124 @@
+"""A real Slurm cluster on loopback for tests: munged, slurmctld and one slurmd a node."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT, unavailable
+
+SCRIPTS = ROOT / "deploy" / "testbed" / "slurm"
+START_SECONDS = 240
+COMMAND_SECONDS = 60
+
+
+class SlurmCluster:
+    """A cluster in a folder of its own, by the scripts of ``deploy/testbed/slurm``."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.folder = folder
+        self.size = size
+        self.nodes = tuple(f"n{number}" for number in range(size))
+        self.bin_dir = folder / "bin"
+
+    def start(self) -> None:
+        """Starts what is not running; jobs and drains of a running one are kept.
+
+        Raises:
+            RuntimeError: it did not start; the message says why.
+        """
+        done = self._script("start.sh", str(self.folder), str(self.size))
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr.strip()[-500:])
+
+    def stop(self) -> None:
+        """Ends the jobs and the daemons, and removes the folder."""
+        self._script("stop.sh", str(self.folder), "--wipe")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def controller(self, signal_number: int) -> None:
+        """Sends the controller a signal."""
+        pid = int((self.folder / "pid" / "slurmctld.pid").read_text())
+        os.kill(pid, signal_number)
+
+    def kill_controller(self) -> None:
+        """Ends the controller at once; nodes and jobs go on."""
+        self.controller(signal.SIGKILL)
+
+    def command(self, program: str, *arguments: str, check: bool = True) -> str:
+        """Runs one of Slurm's commands as a person would; its output."""
+        done = subprocess.run(
+            [str(self.bin_dir / program), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"{program} {arguments}: {done.stderr or done.stdout}")
+        return done.stdout.strip()
+
+    def submit(self, *arguments: str, command: str = "sleep 300") -> str:
+        """Submits a batch job; its id."""
+        wrap = ["-o", "/dev/null", "--wrap", command]
+        return self.command("sbatch", "--parsable", *arguments, *wrap)
+
+    def job_state(self, job: str) -> str:
+        """RUNNING, PENDING ..."""
+        shown = self.command("scontrol", "show", "job", job)
+        found = re.search(r"JobState=(\S+)", shown)
+        return found[1] if found else "UNKNOWN"
+
+    @staticmethod
+    def _script(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        # Output goes to files: daemons that inherit a pipe would keep it open.
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+            done = subprocess.run(
+                [str(SCRIPTS / name), *arguments],
+                stdout=out,
+                stderr=err,
+                stdin=subprocess.DEVNULL,
+                timeout=START_SECONDS,
+                check=False,
+            )
+            out.seek(0)
+            err.seek(0)
+            return subprocess.CompletedProcess(done.args, done.returncode, out.read(), err.read())
+
+
+def start_cluster(size: int) -> SlurmCluster:
+    """A new cluster, or the test is skipped (or failed where Slurm is required)."""
+    # Unix sockets live in the folder, so its path must be short.
+    cluster = SlurmCluster(Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp")), size)
+    try:
+        cluster.start()
+    except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
+        cluster.stop()
+        unavailable("slurm", str(error))
+    return cluster
+
+
+def cluster_fixture(size: int) -> Iterator[SlurmCluster]:
+    """The body of a fixture: a cluster that is stopped in the end."""
+    cluster = start_cluster(size)
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def slurm_cluster() -> Iterator[SlurmCluster]:
+    """One cluster of six nodes for the whole session; import it where it is used."""
+    yield from cluster_fixture(6)
+
+
+def together(hosts: Sequence[str]) -> str:
+    """A hostlist for ``-w``."""
+    return ",".join(hosts)
