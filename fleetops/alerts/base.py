@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
@@ -15,6 +16,8 @@ class SinkConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    name: str = ""
+    """What its progress is kept under; the kind where none is given. Each sink needs its own."""
     timeout_seconds: float = 5.0
     """Longest one delivery attempt may take."""
 
@@ -59,4 +62,17 @@ class AlertSink(Protocol):
 
     def close(self) -> None:
         """Releases everything; safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class RefreshingSink(AlertSink, Protocol):
+    """A sink whose receiver forgets, so that what is open must be told again and again."""
+
+    def restore(self, incidents: Iterable[Incident]) -> None:
+        """After a restart: the open incidents that were told before."""
+        ...
+
+    def refresh(self) -> None:
+        """Tells again what is due. Errors as :meth:`AlertSink.deliver`."""
         ...
