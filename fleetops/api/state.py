@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from pydantic import ConfigDict
-
 from fleetops.bus.base import Bus
 from fleetops.bus.view import View
 from fleetops.core.clock import Clock
@@ -22,9 +20,8 @@ from fleetops_schemas.records import (
     IntentKind,
     Job,
     NodeState,
-    Record,
 )
-from fleetops_schemas.topology import HostPlacement, Topology
+from fleetops_schemas.topology import HostPlacement, InventoryRecord, Topology
 
 
 @dataclass(frozen=True)
@@ -76,12 +73,6 @@ class Snapshot:
 def hosts_of(incident: Incident) -> tuple[str, ...]:
     """Every host that the incident names, each once, the blamed ones first."""
     return tuple(dict.fromkeys((*incident.suspect_hosts, *incident.affected_hosts)))
-
-
-class InventoryRecord(Record, HostPlacement):
-    """A placement as it travels: a newer writer's fields are ignored."""
-
-    model_config = ConfigDict(extra="ignore")
 
 
 class StateView:

@@ -11,6 +11,8 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from fleetops_schemas.records import Record
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=253)]
 
 
@@ -60,6 +62,12 @@ class HostPlacement(BaseModel):
         ):
             if device is not None:
                 yield Parent(kind, device)
+
+
+class InventoryRecord(Record, HostPlacement):
+    """A placement as it travels on ``fleetops.inventory``: a newer writer's fields are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
 
 
 def host_of(device: str) -> str:

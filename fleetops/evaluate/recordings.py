@@ -1,0 +1,125 @@
+"""Recorded payloads, read by the very decoders of the collectors. ``-`` is standard input."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from fleetops.core.clock import SystemClock
+from fleetops.core.errors import InputError
+from fleetops_collectors.base import Target
+from fleetops_collectors.kernel_log_decode import KernelFinding, decode_kernel_log
+from fleetops_collectors.prometheus import DecodedText, decode_prometheus
+from fleetops_collectors.redfish import (
+    RedfishCollector,
+    RedfishConfig,
+    Service,
+    decode_resources,
+    read_directory,
+    read_document,
+)
+from fleetops_schemas.readings import Reading
+from fleetops_schemas.records import Event
+
+MAX_BYTES = 256 * 1024 * 1024
+STDIN = "-"
+LIVE_ROUNDS = 20
+"""A live service is read in rounds until its structure is known; a large one takes a few."""
+
+
+class Recorded(NamedTuple):
+    """What a Redfish capture or service gave."""
+
+    readings: list[Reading]
+    events: list[Event]
+    warnings: list[str]
+
+
+def read_kernel_log(
+    name: str, host: str | None, boot_time: datetime | None = None
+) -> Iterator[KernelFinding]:
+    """The lines of a kernel log that mean something.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    with _open(name) as file:
+        yield from decode_kernel_log(file, host=host, boot_time=boot_time)
+
+
+def read_prometheus(name: str, host: str | None) -> DecodedText:
+    """The readings in a file of Prometheus text.
+
+    Raises:
+        InputError: the file cannot be read, is too large, or holds no sample at all.
+    """
+    decoded = decode_prometheus(_read(name), host=host)
+    if not decoded.samples:
+        raise InputError(f"{name}: no Prometheus sample in it; is it the text of /metrics?")
+    return decoded
+
+
+def read_redfish(
+    name: str, host: str | None, username: str | None = None, password_file: Path | None = None
+) -> Recorded:
+    """The readings and events of a capture (folder, file or standard input) or a live service.
+
+    Raises:
+        InputError: there is nothing of Redfish.
+        TemporaryError: a live service does not answer.
+    """
+    now = datetime.now(UTC)
+    if name.startswith(("http://", "https://")):
+        return asyncio.run(_read_live(name, host, username, password_file))
+    warnings: list[str] = []
+    if name == STDIN:
+        tree = read_document(_read(name), "standard input")
+    else:
+        tree, warnings = read_directory(Path(name))
+    decoded = decode_resources(tree, Service(host=host), now)
+    return Recorded(decoded.readings, decoded.events, [*warnings, *decoded.warnings()])
+
+
+async def _read_live(
+    url: str, host: str | None, username: str | None, password_file: Path | None
+) -> Recorded:
+    config = RedfishConfig(
+        name="offline",
+        username=username,
+        password_file=str(password_file) if password_file else None,
+        log_lookback_seconds=86_400,
+    )
+    collector = RedfishCollector.create(config, SystemClock())
+    target = Target(name=url, url=url, host=host)
+    try:
+        for _ in range(LIVE_ROUNDS):
+            scrape = await collector.collect(target)
+            if scrape.readings or scrape.events:
+                return Recorded(scrape.readings, scrape.events, scrape.warnings)
+        return Recorded([], [], scrape.warnings)
+    finally:
+        await collector.close()
+
+
+def _open(name: str) -> BinaryIO:
+    if name == STDIN:
+        return sys.stdin.buffer
+    try:
+        return Path(name).open("rb")
+    except OSError as error:
+        raise InputError(f"{name}: cannot read it: {error.strerror}") from error
+
+
+def _read(name: str) -> bytes:
+    with _open(name) as file:
+        try:
+            data = file.read(MAX_BYTES + 1)
+        except OSError as error:
+            raise InputError(f"{name}: cannot read it: {error.strerror}") from error
+    if len(data) > MAX_BYTES:
+        raise InputError(f"{name}: larger than {MAX_BYTES} bytes; cut it into parts")
+    return data
