@@ -107,8 +107,8 @@ class CollectorRunner:
         attempts = await asyncio.gather(
             *(supervisor.attempt(target) for supervisor, target in pairs)
         )
-        for (supervisor, _), attempt in zip(pairs, attempts, strict=True):
-            await self._deliver([supervisor.delivery(attempt)])
+        read = zip(pairs, attempts, strict=True)
+        await self._deliver([supervisor.delivery(attempt) for (supervisor, _), attempt in read])
         await self._finish()
         return list(attempts)
 
