@@ -27,6 +27,8 @@ class Cause:
     suspects: tuple[str, ...] = ()
     affected: tuple[str, ...] = ()
     job: str | None = None
+    is_recovering: bool = False
+    """The parent itself is in order again; what its hosts still show is an after-effect."""
 
     @property
     def identity(self) -> tuple[str, str, tuple[str, ...]]:

@@ -9,7 +9,7 @@ dearest error.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fleetops.detect.cause import Cause, cause_key, strongest_action, worst_severity
 from fleetops.detect.facts import Facts
@@ -137,7 +137,8 @@ def _recovering_parents(findings: list[Finding], scene: Scene) -> Step:
         hosts = _hosts_below(device, scene.topology)
         below, rest = _below(rest, hosts, symptoms)
         if below:
-            causes.append(_parent_cause(device, family, (), below, scene))
+            cause = _parent_cause(device, family, (), below, scene)
+            causes.append(replace(cause, is_recovering=True))
     return causes, rest
 
 
@@ -230,19 +231,7 @@ def _explains(cause: Cause, job: str, hosts: frozenset[str]) -> bool:
 
 
 def _with_findings(cause: Cause, more: Sequence[Finding]) -> Cause:
-    return Cause(
-        key=cause.key,
-        kind=cause.kind,
-        device=cause.device,
-        device_class=cause.device_class,
-        verdict=cause.verdict,
-        severity=cause.severity,
-        action=cause.action,
-        findings=(*cause.findings, *more),
-        suspects=cause.suspects,
-        affected=cause.affected,
-        job=cause.job or more[0].job,
-    )
+    return replace(cause, findings=(*cause.findings, *more), job=cause.job or more[0].job)
 
 
 def _parent_cause(

@@ -1,0 +1,258 @@
+"""The detector role: telemetry, events and heartbeats in; findings and incidents out.
+
+Everything it knows is on the bus. After a restart open incidents and firing findings are read back,
+windows fill from the stream, and nothing is opened twice: a cause is recognised by its key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pyarrow as pa
+from pydantic import ConfigDict, ValidationError
+
+from fleetops.bus.base import Bus, Message
+from fleetops.bus.dead_letter import PoisonLimit, dead_letter
+from fleetops.bus.view import View
+from fleetops.core import metrics, plugin
+from fleetops.core.clock import Clock
+from fleetops.core.config import DetectConfig, Options, describe
+from fleetops.core.errors import ConfigError
+from fleetops.core.logging import get_logger
+from fleetops.detect.base import Detector, Inputs
+from fleetops.detect.correlate import Scene, correlate
+from fleetops.detect.facts import Facts
+from fleetops.detect.incidents import IncidentBook
+from fleetops_schemas import topics
+from fleetops_schemas.records import (
+    Action,
+    ActionState,
+    CollectorReport,
+    Event,
+    Finding,
+    FindingStatus,
+    Incident,
+    Record,
+)
+from fleetops_schemas.telemetry import TelemetryError, TelemetryHeader, decode_batch
+from fleetops_schemas.topology import HostPlacement, Topology
+
+GROUP = "detect"
+POLL_MESSAGES = 2000
+CATCH_UP_SECONDS = 60.0
+FLUSH_SECONDS = 10.0
+OLD_REPORT = timedelta(hours=1)
+"""A collector last heard of longer ago, when the detector starts, is taken for removed."""
+ACTED = frozenset({ActionState.APPROVED, ActionState.EXECUTING, ActionState.DONE})
+
+
+class InventoryRecord(Record, HostPlacement):
+    """A placement as it travels: a newer writer's fields are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+@dataclass(slots=True)
+class _Pending:
+    """What was polled since the last evaluation."""
+
+    batches: list[tuple[TelemetryHeader, pa.RecordBatch]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    reports: list[CollectorReport] = field(default_factory=list)
+
+
+class DetectService:
+    """Role ``detect``. One instance judges the whole fleet."""
+
+    name = "detect"
+
+    def __init__(self, bus: Bus, clock: Clock, config: DetectConfig, topology: Topology) -> None:
+        """Reads back what was open, and joins the group. ``topology`` grows with the inventory.
+
+        Raises:
+            ConfigError: a detector or its options are wrong.
+            BusUnavailableError: the past could not be read.
+        """
+        self._bus = bus
+        self._clock = clock
+        self._config = config
+        self._topology = topology
+        self._log = get_logger(self.name)
+        self._detectors = load_detectors(config.detectors)
+        self._waiting: list[Detector] = []
+        """Detectors that have yet to see the current inputs."""
+        self._facts = Facts()
+        self._book = IncidentBook(config)
+        self._firing: dict[str, Finding] = {}
+        self._changed: list[Finding] = []
+        self._pending = _Pending()
+        self._inputs: Inputs | None = None
+        self._next_at = clock.monotonic()
+        self._poison = PoisonLimit()
+        self._inventory = View(bus, topics.INVENTORY, InventoryRecord)
+        self._actions = View(bus, topics.ACTIONS, Action)
+        self._producer = bus.producer()
+        self._restore()
+        consumed = [topic.name for topic in topics.telemetry_topics()]
+        consumed += [topics.EVENTS.name, topics.COLLECTORS.name]
+        self._consumer = bus.consumer(GROUP, consumed)
+
+    def turn(self) -> bool:
+        """Polls, and evaluates when it is time; whether there was something to do."""
+        messages = self._consumer.poll(timeout_seconds=0.05, max_messages=POLL_MESSAGES)
+        for message in messages:
+            self._take(message)
+        if self._inputs is None and self._clock.monotonic() < self._next_at:
+            return bool(messages)
+        self._evaluate()
+        return True
+
+    def close(self) -> None:
+        """Leaves the group. What was not evaluated was not committed and comes again."""
+        self._consumer.close()
+        self._producer.close()
+        self._inventory.close()
+        self._actions.close()
+
+    def _take(self, message: Message) -> None:
+        try:
+            if message.topic == topics.EVENTS.name:
+                self._pending.events.append(Event.decode(message.value))
+            elif message.topic == topics.COLLECTORS.name:
+                if message.value:
+                    self._pending.reports.append(CollectorReport.decode(message.value))
+            else:
+                header, batch = decode_batch(message.value, message.headers)
+                self._pending.batches.append((header, batch))
+        except (TelemetryError, ValidationError) as error:
+            dead_letter(self._producer, message, "undecodable", str(error))
+            self._poison.poison(message, str(error))
+        else:
+            self._poison.good()
+
+    def _evaluate(self) -> None:
+        """One evaluation: detectors, correlation, publication, commit.
+
+        A detector that fails is not called again with these inputs: the error goes to the loop's
+        boundary, and the next turn goes on with the others.
+        """
+        if self._inputs is None:
+            self._inputs = self._next_inputs()
+            self._waiting = list(self._detectors)
+        while self._waiting:
+            detector = self._waiting.pop(0)
+            self._changed += detector.evaluate(self._inputs)
+        self._correlate_and_publish(self._inputs)
+        self._consumer.commit()
+        self._inputs = None
+        metrics.CONSUMER_LAG.labels(GROUP).set(self._consumer.lag())
+
+    def _next_inputs(self) -> Inputs:
+        self._next_at = self._clock.monotonic() + self._config.evaluate_seconds
+        for placement in self._inventory.refresh():
+            self._topology.put(placement)
+        self._actions.refresh()
+        pending, self._pending = self._pending, _Pending()
+        for header, batch in pending.batches:
+            self._facts.update(header, batch)
+        return Inputs(
+            now=self._clock.now(),
+            topology=self._topology,
+            batches=pending.batches,
+            events=pending.events,
+            reports=pending.reports,
+        )
+
+    def _correlate_and_publish(self, inputs: Inputs) -> None:
+        """Tells what changed. What could not be sent stays, and is sent by the next turn."""
+        changed = self._changed
+        for finding in changed:
+            self._note(finding)
+        parents = self._book.recovering_parents(inputs.now)
+        scene = Scene(self._topology, self._facts, parents)
+        causes = correlate(self._firing.values(), scene)
+        acted = {
+            action.incident_id
+            for action in self._actions.values()
+            if action.incident_id is not None and action.state in ACTED
+        }
+        incidents = self._book.update(causes, changed, scene, inputs.now, acted)
+        self._send(changed, incidents)
+        self._changed = []
+        for finding in changed:
+            metrics.FINDINGS.labels(finding.kind, finding.status).inc()
+        metrics.INCIDENTS_OPEN.set(len(self._book.open))
+
+    def _send(self, findings: Iterable[Finding], incidents: Iterable[Incident]) -> None:
+        for finding in findings:
+            self._producer.send(topics.FINDINGS.name, finding.device, finding.encode())
+        for incident in incidents:
+            self._producer.send(topics.INCIDENTS.name, incident.id, incident.encode())
+            self._log.info(
+                "incident",
+                id=incident.id,
+                status=incident.status,
+                title=incident.title,
+                verdict=incident.verdict,
+                suspects=incident.suspect_hosts,
+            )
+        self._producer.flush(FLUSH_SECONDS)
+
+    def _note(self, finding: Finding) -> None:
+        if finding.status is FindingStatus.FIRING:
+            self._firing[finding.id] = finding
+        else:
+            self._firing.pop(finding.id, None)
+
+    def _restore(self) -> None:
+        """Reads back placements, open incidents, what fired, and which collectors there are."""
+        for placement in self._inventory.catch_up(CATCH_UP_SECONDS):
+            self._topology.put(placement)
+        self._actions.catch_up(CATCH_UP_SECONDS)
+        with View(self._bus, topics.INCIDENTS, Incident) as incidents:
+            incidents.catch_up(CATCH_UP_SECONDS)
+            self._book.restore(incidents.values(), self._clock.now())
+        with self._bus.reader([topics.FINDINGS.name]) as reader:
+            for message in reader.catch_up(CATCH_UP_SECONDS):
+                try:
+                    self._note(Finding.decode(message.value))
+                except ValidationError:
+                    metrics.DISCARDED.labels(self.name, "unparsable").inc()
+        for incident in self._book.open:
+            for finding in incident.findings:
+                if finding.status is FindingStatus.FIRING:
+                    self._firing.setdefault(finding.id, finding)
+        for detector in self._detectors:
+            mine = {key: f for key, f in self._firing.items() if f.detector == detector.name}
+            detector.restore(mine)
+        with View(self._bus, topics.COLLECTORS, CollectorReport) as reports:
+            reports.catch_up(CATCH_UP_SECONDS)
+            oldest = self._clock.now() - OLD_REPORT
+            self._pending.reports += [r for r in reports.values() if r.time >= oldest]
+
+
+def load_detectors(options: dict[str, Options]) -> list[Detector]:
+    """Every installed detector that is not turned off, made with its options.
+
+    Raises:
+        ConfigError: a name that is not installed, or options that its model refuses.
+    """
+    installed = plugin.installed("detectors")
+    unknown = sorted(set(options) - set(installed))
+    if unknown:
+        plugin.load("detectors", unknown[0])  # raises, naming those that there are
+    detectors: list[Detector] = []
+    for name in installed:
+        own = dict(options.get(name, {}))
+        if not own.pop("enabled", True):
+            continue
+        made = plugin.load("detectors", name)
+        assert issubclass(made, Detector)  # noqa: S101
+        try:
+            config = made.config_model.model_validate(own)
+        except ValidationError as error:
+            raise ConfigError(describe(error, f"detect.detectors.{name}")) from error
+        detectors.append(made.create(config))
+    return detectors
