@@ -22,6 +22,8 @@ USERNAME = "fleetops"
 FAST_SECONDS = 1.0
 SLOW_SECONDS = 2.0
 DEADLINE_SECONDS = 3.0
+WALK_DEADLINE_SECONDS = 5.0
+"""Of Redfish: the first round walks through all of a controller's resources."""
 LOG_SECONDS = 5.0
 
 COLLECTOR_OF_KIND = {"host": "bmc", "coolant_unit": "cdu", "power_shelf": "shelf"}
@@ -101,7 +103,7 @@ def _redfish(devices: Mapping[int, Device], password_file: Path) -> list[dict[st
             "name": name,
             "targets": listed,
             "interval_seconds": SLOW_SECONDS,
-            "deadline_seconds": DEADLINE_SECONDS,
+            "deadline_seconds": WALK_DEADLINE_SECONDS,
             "username": USERNAME,
             "password_file": str(password_file),
             "log_interval_seconds": LOG_SECONDS,

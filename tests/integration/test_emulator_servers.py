@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import signal
@@ -10,16 +11,21 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from fleetops.core.clock import SystemClock
 from fleetops.core.hostlist import expand
+from fleetops.core.plugin import load
 from fleetops.emulator.endpoints import FILE_NAME, PASSWORD_FILE_NAME, USERNAME
 from fleetops.emulator.servers.redfish.sessions import MAX_SESSIONS
+from fleetops_collectors.base import Collector, Scrape, devices_of
+from fleetops_schemas.readings import Quality
 from fleetops_schemas.records import Job, NodeState
 from fleetops_schemas.topology import HostPlacement, Topology
 
@@ -269,6 +275,62 @@ class TestText:
         pytest.fail("no step ended in 20 s")
 
 
+class TestCollectors:
+    """The product's own collectors, with the options that the emulator wrote for them."""
+
+    def scrapes(self, emulator: Emulator, name: str) -> list[Scrape]:
+        # a first walk through 32 controllers at once may take long on a loaded machine
+        options = {**emulator.collector(name), "deadline_seconds": 60.0}
+        collector_class = cast(type[Collector], load("collectors", options.pop("kind")))
+        config = collector_class.config_model.model_validate(options)
+        collector = collector_class.create(config, SystemClock())
+
+        async def collect() -> list[Scrape]:
+            scrapes = await asyncio.gather(*map(collector.collect, config.targets))
+            await collector.close()
+            return list(scrapes)
+
+        return asyncio.run(collect())
+
+    @pytest.mark.parametrize(
+        ("name", "devices"),
+        [
+            ("bmc", {"node001", "node001/leak0"}),
+            ("cdu", {"cdu1", "cdu1/leak0", "cdu1/pump1", "cdu1/pump2"}),
+            ("shelf", {"r01/shelf1", *(f"r01/shelf1/psu{n}" for n in range(1, 7))}),
+            ("dcgm", {f"node001/gpu{n}" for n in range(8)}),
+            ("training", {f"node001/job81/rank{n}" for n in range(8)}),
+        ],
+    )
+    def test_they_read_everything_well(
+        self, emulator: Emulator, name: str, devices: set[str]
+    ) -> None:
+        scrapes = self.scrapes(emulator, name)
+        assert len(scrapes) == len(emulator.collector(name)["targets"])
+        assert [warning for scrape in scrapes for warning in scrape.warnings] == []
+        readings = [reading for scrape in scrapes for reading in scrape.readings]
+        assert {reading.quality for reading in readings} == {Quality.GOOD}
+        assert set(devices_of(scrapes[0])) == devices
+
+    def test_a_session_is_left_open_by_none(self, emulator: Emulator) -> None:
+        for _ in range(MAX_SESSIONS + 1):
+            self.scrapes(emulator, "cdu")
+        with emulator.redfish("cdu", "cdu1") as client:
+            sessions = client.get(f"{ROOT}/SessionService/Sessions").json()
+        assert sessions["Members@odata.count"] == 0
+
+    def test_the_kernel_log_names_accelerator_and_time(self, emulator: Emulator) -> None:
+        emulator.inject(
+            kind="xid", target={"host": "node030", "accelerator": 4}, parameters={"code": 94}
+        )
+        time.sleep(1.0)
+        scrapes = self.scrapes(emulator, "kernel")
+        events = [event for scrape in scrapes for event in scrape.events]
+        (event,) = [event for event in events if event.host == "node030"]
+        assert (event.device, event.code) == ("node030/gpu4", 94)
+        assert abs((datetime.now(UTC) - event.time).total_seconds()) < 30
+
+
 class TestScheduler:
     def nodes(self, emulator: Emulator) -> dict[str, NodeState]:
         listed = get(f"{emulator.url}/scheduler/nodes").json()["nodes"]
@@ -312,22 +374,29 @@ class TestControl:
         url = f"{emulator.url}/control/start"
         assert httpx.post(url, trust_env=False).json() == {"started": True, "scenario": "leak"}
         assert httpx.post(url, trust_env=False).json()["started"] is False
-        faults = emulator.truth()["faults"]
+        faults = [fault for fault in emulator.truth()["faults"] if fault["kind"] == "leak"]
         assert [fault["target"]["host"] for fault in faults] == ["node004", "node004"]
         assert not any(fault["active"] for fault in faults)
 
-    def test_xid_79_shows_in_log_exporter_and_job(self, emulator: Emulator) -> None:
-        answer = emulator.inject(kind="xid", target={"host": "node020", "accelerator": 6})
-        assert answer.status_code == 201
-        log = Path(emulator.target("kernel", "node020"))
-        deadline = time.monotonic() + 20
-        while "Xid (PCI:0000:d1:00): 79," not in log.read_text():
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        text = get(emulator.target("dcgm", "node020")).text
-        assert set(samples(text, "DCGM_FI_DEV_GPU_TEMP")) == set("0123457")
-        ranks = samples(get(emulator.target("training", "node020")).text, "fleetops_training_rank")
-        assert len(ranks) == 7
+    def test_xid_79_shows_in_log_exporter_and_job(self, tmp_path: Path) -> None:
+        emulator = start(
+            tmp_path, *("--racks", "1", "--hosts-per-rack", "2", "--scenario", "pump_degraded")
+        )
+        try:
+            answer = emulator.inject(kind="xid", target={"host": "node001", "accelerator": 6})
+            assert answer.status_code == 201
+            log = Path(emulator.target("kernel", "node001"))
+            deadline = time.monotonic() + 20
+            while "Xid (PCI:0000:d1:00): 79," not in log.read_text():
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            time.sleep(0.5)  # the tick that wrote the line ends
+            text = get(emulator.target("dcgm", "node001")).text
+            assert set(samples(text, "DCGM_FI_DEV_GPU_TEMP")) == set("0123457")
+            ranks = get(emulator.target("training", "node001")).text
+            assert len(samples(ranks, "fleetops_training_rank")) == 7
+        finally:
+            emulator.end()
 
     def test_a_wrong_fault_is_refused_in_words(self, emulator: Emulator) -> None:
         answer = emulator.inject(kind="flood")
