@@ -47,6 +47,7 @@ bench: setup ## Measure, as ratios against a baseline in the same run
 
 docs: setup ## Write the generated reference pages anew
 	@$(BIN)/python -m fleetops_schemas.reference --write docs/reference
+	@$(BIN)/python -m fleetops.core.config_reference
 
 testbed: setup ## Start a real Kafka broker, ClickHouse's engine and Slurm, without containers
 	@deploy/testbed/start.sh $(TESTBED)

@@ -26,7 +26,7 @@ MAX_CONFIG_BYTES = 16 * 1024 * 1024
 class Section(BaseModel):
     """Base of every section: an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class BusConfig(Section):

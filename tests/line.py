@@ -1,0 +1,158 @@
+"""A line of real processes for tests: an emulated fleet and one process a group of roles."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from fleetops.api.client import Client
+from fleetops.core.config import Config, load_config
+from fleetops.evaluate.demo_config import write_demo_config
+from fleetops.evaluate.emulated_fleet import EmulatedFleet, Endpoints
+
+READY_SECONDS = 90.0
+
+
+def wait_until(what: str, check: Callable[[], bool], seconds: float) -> None:
+    """Waits until ``check`` holds; fails the test, saying ``what`` did not come, otherwise."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if check():
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"after {seconds:.0f} s: {what}")
+
+
+@dataclass(slots=True)
+class RoleProcess:
+    """``fleetops run ROLES`` as a process that can be killed and started again."""
+
+    config: Path
+    roles: Sequence[str]
+    log: Path
+    kills: int = 0
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as sink:
+            command = [sys.executable, "-m", "fleetops.cli.main", "--config", str(self.config)]
+            self.process = subprocess.Popen(
+                [*command, "run", *self.roles],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+            )
+
+    def kill(self) -> None:
+        """kill -9, no good-bye."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+        self.kills += 1
+
+    def stop(self) -> None:
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@dataclass(slots=True)
+class TestLine:
+    """Everything that runs."""
+
+    __test__ = False
+    folder: Path
+    config_path: Path
+    config: Config
+    endpoints: Endpoints
+    fleet: EmulatedFleet
+    roles: dict[str, RoleProcess] = field(default_factory=dict)
+
+    def client(self) -> Client:
+        return Client(self.config.client)
+
+    def truth(self) -> dict[str, Any]:
+        """What the emulator knows: for the judgement of the test alone."""
+        answer = httpx.get(f"{self.endpoints.control_url}/control/truth", timeout=10)
+        result: dict[str, Any] = answer.raise_for_status().json()
+        return result
+
+    def wait_for_data(self) -> None:
+        """Until every host has been seen by the API."""
+
+        def seen() -> bool:
+            try:
+                with self.client() as client:
+                    counts = client.fleet().counts
+                    return bool(counts.hosts and not counts.stale and client.jobs().items)
+            except Exception:  # noqa: BLE001 - it is starting
+                return False
+
+        wait_until(f"not every host has been seen; logs in {self.folder}", seen, READY_SECONDS)
+
+
+@contextmanager
+def running_line(
+    folder: Path,
+    groups: Sequence[Sequence[str]],
+    scenario: str = "cold_plate_clog",
+    base: Path | None = None,
+    arguments: Sequence[str] = (),
+) -> Iterator[TestLine]:
+    """A fleet and one process a group of roles, ready: every host has been seen."""
+    folder.mkdir(parents=True, exist_ok=True)
+    fleet = EmulatedFleet(folder / "fleet", ["--scenario", scenario, *arguments])
+    line: TestLine | None = None
+    try:
+        endpoints = fleet.start()
+        # nobody listens on the discard port: deliveries fail and are retried, which is no concern
+        path = write_demo_config(base, folder, endpoints, "http://127.0.0.1:9/none")
+        line = TestLine(folder, path, load_config(path), endpoints, fleet)
+        for group in groups:
+            name = "-".join(group)
+            line.roles[name] = RoleProcess(path, group, folder / f"{name}.log")
+            line.roles[name].start()
+        line.wait_for_data()
+        yield line
+    finally:
+        for role in line.roles.values() if line else ():
+            role.stop()
+        fleet.close()
+
+
+def run_cli(
+    *arguments: str, config: Path | None = None, timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """The ``fleetops`` command as a user runs it."""
+    command = [sys.executable, "-m", "fleetops.cli.main"]
+    command += ["--config", str(config)] if config else []
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("FLEETOPS_CONFIG")}
+    return subprocess.run(
+        [*command, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env=environ,
+        check=False,
+    )
+
+
+def json_lines(text: str) -> list[dict[str, Any]]:
+    """The JSON documents of a text, one a line."""
+    return [json.loads(line) for line in text.splitlines() if line.strip()]
