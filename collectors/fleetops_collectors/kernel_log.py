@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, Field, field_validator
 
 from fleetops.core import metrics
 from fleetops.core.clock import Clock
-from fleetops.core.errors import ConfigError
+from fleetops.core.errors import ConfigError, InputError, TemporaryError
 from fleetops_collectors.base import CollectorConfig, Scrape, Target
 from fleetops_collectors.kernel_log_decode import (
     UNKNOWN_HOST,
@@ -138,10 +138,15 @@ class KernelLogCollector:
 
     def _read(self, target: KernelLogTarget, known: Position | None) -> tuple[Scrape, Position]:
         now = self._clock.now()
-        if known is None and self._config.start == "beginning":
-            chunk = read_log(Path(target.url), Position())
-        else:
-            chunk = read_log(Path(target.url), known)
+        from_beginning = known is None and self._config.start == "beginning"
+        try:
+            chunk = read_log(Path(target.url), Position() if from_beginning else known)
+        except OSError as error:
+            raise TemporaryError(
+                f"{target.name}: cannot read {target.url}: {error.strerror}"
+            ) from error
+        except InputError as error:
+            raise InputError(f"{target.name}: {error}") from error
         findings = list(self._decode(target, chunk, now))
         scrape = Scrape(target, now, warnings=chunk.warnings, cursor=chunk.end.model_dump_json())
         if known is None:

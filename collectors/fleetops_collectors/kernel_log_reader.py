@@ -12,7 +12,7 @@ from typing import BinaryIO, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fleetops.core.errors import InputError, TemporaryError
+from fleetops.core.errors import InputError
 from fleetops_collectors.kernel_log_lines import MAX_LINE_BYTES
 
 MAX_ROUND_BYTES = 4 * 1024 * 1024
@@ -63,19 +63,16 @@ def read_log(path: Path, position: Position | None) -> Chunk:
     """What came since ``position``; with None, the newest ``MAX_ROUND_BYTES`` there are.
 
     Raises:
-        TemporaryError: the log cannot be read.
+        OSError: the log cannot be read.
         InputError: the path is a directory or another thing that holds no lines.
     """
-    try:
-        status = path.stat()
-        if stat.S_ISCHR(status.st_mode):
-            return _read_device(path, position)
-        if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{path}: neither a file nor /dev/kmsg; mend the target's url")
-        with path.open("rb") as file:
-            return _read_file(path, file, position)
-    except OSError as error:
-        raise TemporaryError(f"{path}: cannot read it: {error.strerror}") from error
+    status = path.stat()
+    if stat.S_ISCHR(status.st_mode):
+        return _read_device(path, position)
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{path} is neither a file nor /dev/kmsg; mend the target's url")
+    with path.open("rb") as file:
+        return _read_file(path, file, position)
 
 
 def _read_file(path: Path, file: BinaryIO, position: Position | None) -> Chunk:

@@ -179,9 +179,9 @@ def test_uptimes_of_this_machine_are_dated_by_its_boot(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_is_one_clear_error(log: Log, tmp_path: Path) -> None:
-    with pytest.raises(TemporaryError, match=r"n1\.log: cannot read it: No such file"):
+    with pytest.raises(TemporaryError, match=r"n1: cannot read .*n1\.log: No such file"):
         log.collect()
-    with pytest.raises(InputError, match="neither a file nor"):
+    with pytest.raises(InputError, match="is neither a file nor"):
         read_log(tmp_path, None)
 
 
