@@ -6,11 +6,12 @@ windows fill from the stream, and nothing is opened twice: a cause is recognised
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import ConfigDict, ValidationError
 
 from fleetops.bus.base import Bus, Message
@@ -19,7 +20,7 @@ from fleetops.bus.view import View
 from fleetops.core import metrics, plugin
 from fleetops.core.clock import Clock
 from fleetops.core.config import DetectConfig, Options, describe
-from fleetops.core.errors import ConfigError
+from fleetops.core.errors import ConfigError, PermanentError
 from fleetops.core.logging import get_logger
 from fleetops.detect.base import Detector, Inputs
 from fleetops.detect.correlate import Scene, correlate
@@ -43,6 +44,8 @@ GROUP = "detect"
 POLL_MESSAGES = 2000
 CATCH_UP_SECONDS = 60.0
 FLUSH_SECONDS = 10.0
+OLD_TELEMETRY = timedelta(minutes=10)
+"""A batch whose newest row is older is not judged: it comes from a backlog."""
 OLD_REPORT = timedelta(hours=1)
 """A collector last heard of longer ago, when the detector starts, is taken for removed."""
 ACTED = frozenset({ActionState.APPROVED, ActionState.EXECUTING, ActionState.DONE})
@@ -91,6 +94,9 @@ class DetectService:
         self._inputs: Inputs | None = None
         self._next_at = clock.monotonic()
         self._poison = PoisonLimit()
+        self._stopped: PermanentError | None = None
+        self._outbox: list[tuple[str, str, bytes]] = []
+        """(topic, key, value) that is not yet known to be on the bus."""
         self._inventory = View(bus, topics.INVENTORY, InventoryRecord)
         self._actions = View(bus, topics.ACTIONS, Action)
         self._producer = bus.producer()
@@ -100,14 +106,23 @@ class DetectService:
         self._consumer = bus.consumer(GROUP, consumed)
 
     def turn(self) -> bool:
-        """Polls, and evaluates when it is time; whether there was something to do."""
-        messages = self._consumer.poll(timeout_seconds=0.05, max_messages=POLL_MESSAGES)
-        for message in messages:
-            self._take(message)
-        if self._inputs is None and self._clock.monotonic() < self._next_at:
-            return bool(messages)
+        """Polls, and evaluates when it is time; whether there was something to do.
+
+        Raises:
+            PermanentError: everything that comes is poison; it is not ours to skip all of it.
+        """
+        if self._stopped is not None:
+            raise self._stopped
+        polled = False
+        if self._inputs is None and not self._outbox:
+            messages = self._consumer.poll(timeout_seconds=0.05, max_messages=POLL_MESSAGES)
+            polled = bool(messages)
+            for message in messages:
+                self._take(message)
+            if self._clock.monotonic() < self._next_at:
+                return polled
         self._evaluate()
-        return True
+        return polled
 
     def close(self) -> None:
         """Leaves the group. What was not evaluated was not committed and comes again."""
@@ -124,16 +139,39 @@ class DetectService:
                 if message.value:
                     self._pending.reports.append(CollectorReport.decode(message.value))
             else:
-                header, batch = decode_batch(message.value, message.headers)
-                self._pending.batches.append((header, batch))
+                self._take_telemetry(message)
         except (TelemetryError, ValidationError) as error:
             dead_letter(self._producer, message, "undecodable", str(error))
-            self._poison.poison(message, str(error))
+            self._count_poison(message, str(error))
         else:
             self._poison.good()
 
+    def _count_poison(self, message: Message, reason: str) -> None:
+        try:
+            self._poison.poison(message, reason)
+        except PermanentError as error:
+            self._stopped = error
+            raise
+
+    def _take_telemetry(self, message: Message) -> None:
+        """What is long past blames nobody today: it is the store's, not ours."""
+        header, batch = decode_batch(message.value, message.headers)
+        newest = pc.max(batch.column("ts")).as_py() if batch.num_rows else None
+        if newest is None or self._clock.now() - newest > OLD_TELEMETRY:
+            metrics.DISCARDED.labels(self.name, "old").inc()
+        else:
+            self._pending.batches.append((header, batch))
+
     def _evaluate(self) -> None:
-        """One evaluation: detectors, correlation, publication, commit.
+        """Judges, tells, and only then commits; each goes on where the last turn failed."""
+        if not self._outbox:
+            self._judge()
+        self._publish()
+        self._consumer.commit()
+        metrics.CONSUMER_LAG.labels(GROUP).set(self._consumer.lag())
+
+    def _judge(self) -> None:
+        """Runs the detectors and correlates.
 
         A detector that fails is not called again with these inputs: the error goes to the loop's
         boundary, and the next turn goes on with the others.
@@ -144,17 +182,18 @@ class DetectService:
         while self._waiting:
             detector = self._waiting.pop(0)
             self._changed += detector.evaluate(self._inputs)
-        self._correlate_and_publish(self._inputs)
-        self._consumer.commit()
-        self._inputs = None
-        metrics.CONSUMER_LAG.labels(GROUP).set(self._consumer.lag())
+        inputs, self._inputs = self._inputs, None
+        self._correlate(inputs)
 
     def _next_inputs(self) -> Inputs:
         self._next_at = self._clock.monotonic() + self._config.evaluate_seconds
+        pending = self._pending
+        if not (pending.batches or pending.events or pending.reports):
+            self._bus.topics()  # silence counts only while the bus answers; raises where it does not
         for placement in self._inventory.refresh():
             self._topology.put(placement)
         self._actions.refresh()
-        pending, self._pending = self._pending, _Pending()
+        self._pending = _Pending()
         for header, batch in pending.batches:
             self._facts.update(header, batch)
         return Inputs(
@@ -165,13 +204,12 @@ class DetectService:
             reports=pending.reports,
         )
 
-    def _correlate_and_publish(self, inputs: Inputs) -> None:
-        """Tells what changed. What could not be sent stays, and is sent by the next turn."""
-        changed = self._changed
+    def _correlate(self, inputs: Inputs) -> None:
+        changed, self._changed = self._changed, []
         for finding in changed:
             self._note(finding)
-        parents = self._book.recovering_parents(inputs.now)
-        scene = Scene(self._topology, self._facts, parents)
+            metrics.FINDINGS.labels(finding.kind, finding.status).inc()
+        scene = Scene(self._topology, self._facts, self._book.recovering_parents(inputs.now))
         causes = correlate(self._firing.values(), scene)
         acted = {
             action.incident_id
@@ -179,17 +217,10 @@ class DetectService:
             if action.incident_id is not None and action.state in ACTED
         }
         incidents = self._book.update(causes, changed, scene, inputs.now, acted)
-        self._send(changed, incidents)
-        self._changed = []
-        for finding in changed:
-            metrics.FINDINGS.labels(finding.kind, finding.status).inc()
+        self._outbox += [(topics.FINDINGS.name, f.device, f.encode()) for f in changed]
+        self._outbox += [(topics.INCIDENTS.name, i.id, i.encode()) for i in incidents]
         metrics.INCIDENTS_OPEN.set(len(self._book.open))
-
-    def _send(self, findings: Iterable[Finding], incidents: Iterable[Incident]) -> None:
-        for finding in findings:
-            self._producer.send(topics.FINDINGS.name, finding.device, finding.encode())
         for incident in incidents:
-            self._producer.send(topics.INCIDENTS.name, incident.id, incident.encode())
             self._log.info(
                 "incident",
                 id=incident.id,
@@ -198,7 +229,13 @@ class DetectService:
                 verdict=incident.verdict,
                 suspects=incident.suspect_hosts,
             )
+
+    def _publish(self) -> None:
+        """Sends what is to be told. What was not acknowledged is sent again by the next turn."""
+        for topic, key, value in self._outbox:
+            self._producer.send(topic, key, value)
         self._producer.flush(FLUSH_SECONDS)
+        self._outbox = []
 
     def _note(self, finding: Finding) -> None:
         if finding.status is FindingStatus.FIRING:
@@ -227,10 +264,27 @@ class DetectService:
         for detector in self._detectors:
             mine = {key: f for key, f in self._firing.items() if f.detector == detector.name}
             detector.restore(mine)
+        self._drop_orphans()
         with View(self._bus, topics.COLLECTORS, CollectorReport) as reports:
             reports.catch_up(CATCH_UP_SECONDS)
             oldest = self._clock.now() - OLD_REPORT
             self._pending.reports += [r for r in reports.values() if r.time >= oldest]
+
+    def _drop_orphans(self) -> None:
+        """Ends what a detector said that runs no more: nobody else would."""
+        running = {detector.name for detector in self._detectors}
+        orphans = [f for f in self._firing.values() if f.detector not in running]
+        self._changed += [_cleared(finding, self._clock.now()) for finding in orphans]
+
+
+def _cleared(finding: Finding, now: datetime) -> Finding:
+    return finding.model_copy(
+        update={
+            "status": FindingStatus.CLEARED,
+            "updated_at": now,
+            "summary": f"{finding.device}: the detector {finding.detector} is turned off",
+        }
+    )
 
 
 def load_detectors(options: dict[str, Options]) -> list[Detector]:
@@ -248,8 +302,7 @@ def load_detectors(options: dict[str, Options]) -> list[Detector]:
         own = dict(options.get(name, {}))
         if not own.pop("enabled", True):
             continue
-        made = plugin.load("detectors", name)
-        assert issubclass(made, Detector)  # noqa: S101
+        made = cast(type[Detector], plugin.load("detectors", name))
         try:
             config = made.config_model.model_validate(own)
         except ValidationError as error:

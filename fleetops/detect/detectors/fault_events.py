@@ -49,6 +49,10 @@ class FaultEventConfig(DetectorConfig):
     """Events that were this old when they were read are history (a log read from its start) and
     blame nobody today. 15 min: longer than a collector's restart."""
 
+    stale_seconds: float = Field(default=3600.0, gt=0)
+    """Events read longer ago than this, while the detector was away, are told but drain nothing:
+    somebody may have mended the node since. One hour: an on-call engineer's time to react."""
+
 
 @dataclass(slots=True)
 class _Series:
@@ -127,6 +131,9 @@ class FaultEventDetector(Detector):
 
     def _report(self, series: _Series, now: datetime, topology: Topology) -> None:
         event = series.event
+        action = series.action
+        if (now - series.event.observed_at).total_seconds() > self._config.stale_seconds:
+            action = _at_most_inspect(action)
         often = f" ({series.events} events, {series.occurrences} occurrences)"
         code = f"{_code_name(event)}: " if event.code is not None else ""
         claim = Claim(
@@ -135,7 +142,7 @@ class FaultEventDetector(Detector):
             summary=f"{event.device} {code}{event.text}"[:500] + often * (series.events > 1),
             started_at=series.first_at,
             severity=event.severity,
-            action=series.action,
+            action=action,
             evidence=(
                 Evidence(
                     text=f"{event.device}, {event.source} at {event.time:%H:%M:%S}: {event.text}",
@@ -172,6 +179,10 @@ def action_of(event: Event, faults: FaultCatalog) -> RecommendedAction:
             if code.known and code.kind == event.kind:
                 return code.action
     return faults.kind(event.kind).action
+
+
+def _at_most_inspect(action: RecommendedAction) -> RecommendedAction:
+    return RecommendedAction.INSPECT if action.drains else action
 
 
 def _weight(event: Event, action: RecommendedAction) -> tuple[int, int]:
