@@ -7,6 +7,7 @@ server and connects again with the next statement, so settings travel with every
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ from fleetops.store.engine import SETTINGS, EngineStore
 from fleetops.store.errors import error_of
 from fleetops.store.parameters import substituted
 
+# it warns at every array column that it will not be a numpy array
+logging.getLogger("clickhouse_driver.columns.service").setLevel(logging.ERROR)
 _GONE = (NetworkError, SocketTimeoutError, OSError, EOFError)
 """The server did not answer. (The driver leaves some errors of its sockets as they are.)"""
 

@@ -141,7 +141,8 @@ class StoreContract:
         store.insert(table, rows)
         store.insert(table, rows)
         listed = ", ".join(rows.column_names)
-        answer = store.query(f"SELECT {listed} FROM {table} FINAL")
+        sql = f"SELECT {listed} FROM {table} FINAL WHERE id = {{id:String}}"
+        answer = store.query(sql, {"id": rows.column("id")[0].as_py()})
         assert answer.combine_chunks().equals(rows.combine_chunks())
         assert type(record).decode(answer["body"][0].as_py().encode()) == record
 

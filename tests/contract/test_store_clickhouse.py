@@ -21,6 +21,7 @@ from fleetops.store.factory import open_store
 from tests.clickhouse_testbed import ClickHouseTestbed, clickhouse_testbed
 from tests.contract.store_contract import StoreContract
 from tests.contract.store_data import telemetry, unique
+from tests.contract.store_queries_contract import StoreQueriesContract
 
 __all__ = ["clickhouse_testbed"]
 pytestmark = pytest.mark.clickhouse
@@ -30,7 +31,7 @@ SERVER = os.environ.get("FLEETOPS_TEST_CLICKHOUSE")
 """``HOST:PORT`` of a server to test besides; each run uses a database of its own and drops it."""
 
 
-class TestClickHouseStore(StoreContract):
+class TestClickHouseStore(StoreContract, StoreQueriesContract):
     @pytest.fixture(scope="class", params=["testbed", *([SERVER] if SERVER else [])])
     @classmethod
     def config(cls, request: pytest.FixtureRequest) -> Iterator[StoreConfig]:

@@ -16,6 +16,7 @@ from fleetops.core.errors import ConfigError, StoreUnavailableError
 from fleetops.store.factory import open_store
 from tests.contract.store_contract import StoreContract
 from tests.contract.store_data import telemetry, unique
+from tests.contract.store_queries_contract import StoreQueriesContract
 
 OPEN = """
 import sys
@@ -44,7 +45,7 @@ def line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
-class TestEmbeddedStore(StoreContract):
+class TestEmbeddedStore(StoreContract, StoreQueriesContract):
     @pytest.fixture(scope="class")
     @classmethod
     def config(cls, tmp_path_factory: pytest.TempPathFactory) -> StoreConfig:
