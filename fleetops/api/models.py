@@ -287,6 +287,8 @@ class NodeOutlook(ApiModel):
     node: str
     verdict: Outlook
     reason: str
+    left_out: bool = False
+    """There is no such node: it is not part of the request, so no action will name it."""
 
 
 class Receipt(ApiModel):

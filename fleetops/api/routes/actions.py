@@ -191,7 +191,7 @@ def _nodes(
             "`fleetops node list` names them"
         )
     refused = (
-        NodeOutlook(node=name, verdict=Outlook.REFUSE, reason="no such node; left out")
+        NodeOutlook(node=name, verdict=Outlook.REFUSE, reason="no such node", left_out=True)
         for name in unknown
     )
     return tuple(name for name in names if name in there), tuple(refused)
