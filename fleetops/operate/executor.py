@@ -27,8 +27,8 @@ from fleetops_schemas.records import Action, ActionKind, ActionState, NodeOutcom
 
 MAX_ATTEMPTS = 3
 """Acts that were sent and did not show on the scheduler."""
-ACT_LEASE_SECONDS = 15.0
-"""Longest from a claim read back to its act: a holder that stalled in between claims again."""
+ACT_LEASE_SECONDS = 30.0
+"""Longest from a claim to its act: a holder that stalled in between claims again."""
 WAITING = "waiting for the scheduler"
 
 
@@ -90,8 +90,8 @@ class Executor:
                 "attempts": number,
             }
         )
+        claimed_at = self._clock.monotonic()  # before the claim: it is not younger than that
         action = yield from self._ledger.record(with_outcome(action, claim))
-        claimed_at = self._clock.monotonic()
         not_sent = claim.model_copy(update={"attempts": before.attempts})
         otherwise = claim
         try:
