@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -93,12 +94,9 @@ async def run(options: Options, clock: Clock) -> None:
     password_file, password = write_password(options.state_dir)
 
     rest = listen(options.port)
-    listeners = {port_of(rest): rest}
-    devices = {}
-    for device in build_devices(fleet, clock):
-        listener = listen()
-        listeners[port_of(listener)] = listener
-        devices[port_of(listener)] = device
+    controllers = [(listen(), device) for device in build_devices(fleet, clock)]
+    devices = {port_of(listener): device for listener, device in controllers}
+    listeners = {port_of(listener): listener for listener in (rest, *(c[0] for c in controllers))}
     with_scheduler = options.scheduler == "emulated"
     application = Application(
         emulation,
@@ -126,7 +124,8 @@ def _stop_event() -> asyncio.Event:
         # os.read and a daemon thread: a blocked sys.stdin could not be left at exit
         while os.read(0, 4096):
             pass
-        loop.call_soon_threadsafe(stop.set)
+        with contextlib.suppress(RuntimeError):  # the loop has ended already
+            loop.call_soon_threadsafe(stop.set)
 
     threading.Thread(target=watch, name="stdin", daemon=True).start()
     return stop
@@ -137,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     try:
         asyncio.run(run(options, SystemClock()))
-    except FleetOpsError as error:
+    except (FleetOpsError, OSError) as error:  # OSError: a port in use, a folder not writable
         sys.stderr.write(f"{error}\n")
         return EXIT_USAGE
     return 0

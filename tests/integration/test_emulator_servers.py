@@ -450,6 +450,7 @@ class TestProcess:
         ("arguments", "message"),
         [
             (("--scenario", "no_such"), "shipped: cold_plate_clog"),
+            (("--port", "1", "--state-dir", "/proc/none"), "/proc/none"),
             (("--host-names", "n[0-3]"), "4 host names for 4 racks x 8 hosts"),
             (("--racks", "1", "--hosts-per-rack", "2"), "host_index 6"),
             (("--host-names", "n[0-"), "not a hostlist"),

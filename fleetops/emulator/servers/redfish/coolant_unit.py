@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fleetops.core.clock import Clock
 from fleetops.emulator import physics
 from fleetops.emulator.fleet import Fleet
@@ -15,6 +17,18 @@ UNIT = "ThermalEquipment/CDUs/1"
 CHASSIS = "Chassis/CDU"
 PUMP_WARNING_RATIO = 0.9
 """Speed against setpoint below which the unit marks its pump."""
+SENSORS = (
+    ("SecondaryFlow", "LiquidFlowLPM", "litres_per_minute"),
+    ("SecondarySupplyTemp", "Temperature", "supply_celsius"),
+    ("SecondaryReturnTemp", "Temperature", "return_celsius"),
+    ("SecondarySupplyPressure", "PressurekPa", "supply_kilopascals"),
+    ("SecondaryReturnPressure", "PressurekPa", "return_kilopascals"),
+    ("PrimaryFlow", "LiquidFlowLPM", "facility_litres_per_minute"),
+    ("PrimarySupplyTemp", "Temperature", "facility_supply_celsius"),
+    ("PrimaryReturnTemp", "Temperature", "facility_return_celsius"),
+    ("SystemTemperature", "Temperature", "ambient_celsius"),
+)
+"""Id, ReadingType, column of LoopReadings."""
 PG25: Resource = {
     "CoolantType": "Water",
     "AdditiveName": "Propylene glycol",
@@ -112,9 +126,7 @@ class _CoolantUnitBuilder:
             lambda: {
                 "Id": "EnvironmentMetrics",
                 "Name": "Coolant Unit Environment Metrics",
-                "TemperatureCelsius": excerpt(
-                    self._readings.ambient_celsius[loop], self._sensors.path("SystemTemperature")
-                ),
+                "TemperatureCelsius": self._shown("SystemTemperature"),
                 "PowerWatts": {
                     "Reading": round(float(self._readings.pump_power_watts[loop].sum()), 1)
                 },
@@ -135,77 +147,60 @@ class _CoolantUnitBuilder:
             },
         )
 
+    def _reader(self, column: str) -> Callable[[], float]:
+        """Reads a column of this loop's readings."""
+        return lambda: float(getattr(self._readings, column)[self._loop])
+
     def sensors(self) -> None:
         """The unit's sensors; the connectors show the same."""
-        loop, sensors = self._loop, self._sensors
-        columns = (
-            ("SecondaryFlow", "LiquidFlowLPM", "litres_per_minute"),
-            ("SecondarySupplyTemp", "Temperature", "supply_celsius"),
-            ("SecondaryReturnTemp", "Temperature", "return_celsius"),
-            ("SecondarySupplyPressure", "PressurekPa", "supply_kilopascals"),
-            ("SecondaryReturnPressure", "PressurekPa", "return_kilopascals"),
-            ("PrimaryFlow", "LiquidFlowLPM", "facility_litres_per_minute"),
-            ("PrimarySupplyTemp", "Temperature", "facility_supply_celsius"),
-            ("PrimaryReturnTemp", "Temperature", "facility_return_celsius"),
-            ("SystemTemperature", "Temperature", "ambient_celsius"),
-        )
-        for name, reading_type, column in columns:
-            sensors.add(
-                name, name, reading_type, "Chassis",
-                lambda column=column: getattr(self._readings, column)[loop],  # type: ignore[misc]
-            )  # fmt: skip
-        sensors.close()
+        for name, reading_type, column in SENSORS:
+            self._sensors.add(name, name, reading_type, "Chassis", self._reader(column))
+        self._sensors.close()
 
     def connectors(self) -> None:
         """To the racks (secondary) and to the facility (primary)."""
-        tree, loop, sensors = self._tree, self._loop, self._sensors
-
-        def secondary() -> Resource:
-            r = self._readings
-            supply, back = float(r.supply_celsius[loop]), float(r.return_celsius[loop])
-            out, home = float(r.supply_kilopascals[loop]), float(r.return_kilopascals[loop])
-            return {
-                "Id": "1",
-                "Name": "Connection to the racks",
-                "Status": OK,
-                "CoolantConnectorType": "Pair",
-                "Coolant": PG25,
-                "RatedFlowLitersPerMinute": round(float(r.rated_litres_per_minute[loop]), 1),
-                "FlowLitersPerMinute": excerpt(
-                    r.litres_per_minute[loop], sensors.path("SecondaryFlow")
-                ),
-                "SupplyTemperatureCelsius": excerpt(supply, sensors.path("SecondarySupplyTemp")),
-                "ReturnTemperatureCelsius": excerpt(back, sensors.path("SecondaryReturnTemp")),
-                "DeltaTemperatureCelsius": {"Reading": round(back - supply, 2)},
-                "SupplyPressurekPa": excerpt(out, sensors.path("SecondarySupplyPressure")),
-                "ReturnPressurekPa": excerpt(home, sensors.path("SecondaryReturnPressure")),
-                "DeltaPressurekPa": {"Reading": round(out - home, 2)},
-                "HeatRemovedkW": {"Reading": round(float(r.heat_removed_watts[loop]) / 1e3, 3)},
-            }
-
-        def primary() -> Resource:
-            r = self._readings
-            return {
-                "Id": "1",
-                "Name": "Connection to the facility",
-                "Status": OK,
-                "CoolantConnectorType": "Pair",
-                "Coolant": {"CoolantType": "Water"},
-                "FlowLitersPerMinute": excerpt(
-                    r.facility_litres_per_minute[loop], sensors.path("PrimaryFlow")
-                ),
-                "SupplyTemperatureCelsius": excerpt(
-                    r.facility_supply_celsius[loop], sensors.path("PrimarySupplyTemp")
-                ),
-                "ReturnTemperatureCelsius": excerpt(
-                    r.facility_return_celsius[loop], sensors.path("PrimaryReturnTemp")
-                ),
-            }
-
-        for side, make in (("Secondary", secondary), ("Primary", primary)):
+        for side, make in (("Secondary", self._secondary), ("Primary", self._primary)):
             path = f"{UNIT}/{side}CoolantConnectors"
-            tree.add_collection(path, "CoolantConnector", ["1"])
-            tree.add(f"{path}/1", "CoolantConnector.v1_3_0.CoolantConnector", make)
+            self._tree.add_collection(path, "CoolantConnector", ["1"])
+            self._tree.add(f"{path}/1", "CoolantConnector.v1_3_0.CoolantConnector", make)
+
+    def _shown(self, name: str) -> Resource:
+        """The excerpt of one of the unit's sensors."""
+        column = next(column for sensor, _, column in SENSORS if sensor == name)
+        return excerpt(self._reader(column)(), self._sensors.path(name))
+
+    def _secondary(self) -> Resource:
+        r, loop = self._readings, self._loop
+        warming = float(r.return_celsius[loop] - r.supply_celsius[loop])
+        lost = float(r.supply_kilopascals[loop] - r.return_kilopascals[loop])
+        return {
+            "Id": "1",
+            "Name": "Connection to the racks",
+            "Status": OK,
+            "CoolantConnectorType": "Pair",
+            "Coolant": PG25,
+            "RatedFlowLitersPerMinute": round(float(r.rated_litres_per_minute[loop]), 1),
+            "FlowLitersPerMinute": self._shown("SecondaryFlow"),
+            "SupplyTemperatureCelsius": self._shown("SecondarySupplyTemp"),
+            "ReturnTemperatureCelsius": self._shown("SecondaryReturnTemp"),
+            "DeltaTemperatureCelsius": {"Reading": round(warming, 2)},
+            "SupplyPressurekPa": self._shown("SecondarySupplyPressure"),
+            "ReturnPressurekPa": self._shown("SecondaryReturnPressure"),
+            "DeltaPressurekPa": {"Reading": round(lost, 2)},
+            "HeatRemovedkW": {"Reading": round(float(r.heat_removed_watts[loop]) / 1e3, 3)},
+        }
+
+    def _primary(self) -> Resource:
+        return {
+            "Id": "1",
+            "Name": "Connection to the facility",
+            "Status": OK,
+            "CoolantConnectorType": "Pair",
+            "Coolant": {"CoolantType": "Water"},
+            "FlowLitersPerMinute": self._shown("PrimaryFlow"),
+            "SupplyTemperatureCelsius": self._shown("PrimarySupplyTemp"),
+            "ReturnTemperatureCelsius": self._shown("PrimaryReturnTemp"),
+        }
 
     def pumps(self) -> None:
         """The two pumps."""

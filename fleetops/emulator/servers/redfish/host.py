@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fleetops.core.clock import Clock
 from fleetops.emulator import physics
 from fleetops.emulator.fleet import Fleet
@@ -16,6 +18,20 @@ THERMAL = f"{TRAY}/ThermalSubsystem"
 FAN_RPM_AT_FULL = 12_000
 LEAK_STATES = (("OK", "OK"), ("Warning", "Warning"), ("Critical", "Critical"))
 """By level: DetectorState and Status.Health."""
+SENSORS = (
+    ("IntakeTemp", "Air Intake Temperature", "Temperature", "Intake", "air_inlet_celsius"),
+    ("ExhaustTemp", "Air Exhaust Temperature", "Temperature", "Exhaust", "air_outlet_celsius"),
+    ("DIMMTemp", "Hottest DIMM", "Temperature", "Memory", "memory_temperature_celsius"),
+    ("TotalPower", "Tray Power", "Power", "Chassis", "power_watts"),
+    ("CoolantFlow", "Coolant Flow", "LiquidFlowLPM", "LiquidInlet", "litres_per_minute"),
+    ("CoolantSupplyTemp", "Coolant Supply", "Temperature", "LiquidInlet", "supply_celsius"),
+    ("CoolantReturnTemp", "Coolant Return", "Temperature", "LiquidOutlet", "return_celsius"),
+)
+"""Id, name, ReadingType, PhysicalContext, column of HostReadings."""
+CPU_SENSORS = (
+    ("Temp", "Temperature", "cpu_temperature_celsius"),
+    ("Power", "Power", "cpu_power_watts"),
+)
 
 
 def host_tree(fleet: Fleet, host: int, clock: Clock) -> Tree:
@@ -162,48 +178,24 @@ class _HostBuilder:
             f"{TRAY}/EnvironmentMetrics", "EnvironmentMetrics.v1_5_0.EnvironmentMetrics", metrics
         )
 
+    def _reader(self, column: str, *index: int) -> Callable[[], float]:
+        """Reads a column of this host's readings."""
+        return lambda: float(getattr(self._readings, column)[(self._host, *index)])
+
     def sensors(self) -> None:
         """The tray's sensors."""
-        host, sensors = self._host, self._sensors
-        air, temperature = "Temperature", "Temperature"
-        sensors.add(
-            "IntakeTemp", "Air Intake Temperature", air, "Intake",
-            lambda: self._readings.air_inlet_celsius[host],
-        )  # fmt: skip
-        sensors.add(
-            "ExhaustTemp", "Air Exhaust Temperature", air, "Exhaust",
-            lambda: self._readings.air_outlet_celsius[host],
-        )  # fmt: skip
+        for name, title, reading_type, context, column in SENSORS:
+            self._sensors.add(name, title, reading_type, context, self._reader(column))
         for cpu in range(physics.CPUS_PER_HOST):
-            sensors.add(
-                f"CPU{cpu + 1}Temp", f"CPU {cpu + 1} Temperature", temperature, "CPU",
-                lambda cpu=cpu: self._readings.cpu_temperature_celsius[host, cpu],  # type: ignore[misc]
-            )  # fmt: skip
-            sensors.add(
-                f"CPU{cpu + 1}Power", f"CPU {cpu + 1} Power", "Power", "CPU",
-                lambda cpu=cpu: self._readings.cpu_power_watts[host, cpu],  # type: ignore[misc]
-            )  # fmt: skip
-        sensors.add(
-            "DIMMTemp", "Hottest DIMM Temperature", temperature, "Memory",
-            lambda: self._readings.memory_temperature_celsius[host],
-        )  # fmt: skip
-        sensors.add(
-            "TotalPower", "Tray Power", "Power", "Chassis",
-            lambda: self._readings.power_watts[host],
-        )  # fmt: skip
-        sensors.add(
-            "CoolantFlow", "Coolant Flow", "LiquidFlowLPM", "LiquidInlet",
-            lambda: self._readings.litres_per_minute[host],
-        )  # fmt: skip
-        sensors.add(
-            "CoolantSupplyTemp", "Coolant Supply Temperature", temperature, "LiquidInlet",
-            lambda: self._readings.supply_celsius[host],
-        )  # fmt: skip
-        sensors.add(
-            "CoolantReturnTemp", "Coolant Return Temperature", temperature, "LiquidOutlet",
-            lambda: self._readings.return_celsius[host],
-        )  # fmt: skip
-        sensors.close()
+            for name, reading_type, column in CPU_SENSORS:
+                self._sensors.add(
+                    f"CPU{cpu + 1}{name}",
+                    f"CPU {cpu + 1} {reading_type}",
+                    reading_type,
+                    "CPU",
+                    self._reader(column, cpu),
+                )
+        self._sensors.close()
 
     def coolant(self) -> None:
         """The thermal subsystem and the tray's pair of coolant connectors."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fleetops.core.clock import Clock
 from fleetops.emulator.fleet import Fleet
 from fleetops.emulator.sensors import (
@@ -200,6 +202,9 @@ class _PowerShelfBuilder:
             "OutputPower": out,
         }
 
+    def _reader(self, supply: int, name: str) -> Callable[[], float]:
+        return lambda: self._electrical(supply)[name]
+
     def _supply_metrics(self, supply: int) -> Resource:
         r, at = self._readings, (self._shelf, supply)
         fan = float(r.fan_percent[at])
@@ -234,10 +239,12 @@ class _PowerShelfBuilder:
             for name in self._electrical(supply):
                 kind = next(kind for kind in ("Voltage", "Current", "Power") if kind in name)
                 sensors.add(
-                    f"PS{supply + 1}{name}", f"Power Supply {supply + 1} {name}", kind,
+                    f"PS{supply + 1}{name}",
+                    f"Power Supply {supply + 1} {name}",
+                    kind,
                     "PowerSupply",
-                    lambda supply=supply, name=name: self._electrical(supply)[name],  # type: ignore[misc]
-                )  # fmt: skip
+                    self._reader(supply, name),
+                )
         sensors.close()
 
 
