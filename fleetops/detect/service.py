@@ -189,7 +189,7 @@ class DetectService:
         self._next_at = self._clock.monotonic() + self._config.evaluate_seconds
         pending = self._pending
         if not (pending.batches or pending.events or pending.reports):
-            self._bus.topics()  # silence counts only while the bus answers; raises where it does not
+            self._bus.topics()  # raises while the bus is away: that silence counts for nobody
         for placement in self._inventory.refresh():
             self._topology.put(placement)
         self._actions.refresh()
