@@ -18,7 +18,7 @@ from pydantic import Field
 
 from fleetops.core.clock import Clock
 from fleetops.core.config import secret
-from fleetops.core.errors import InputError
+from fleetops.core.errors import InputError, TemporaryError
 from fleetops_collectors.base import CollectorConfig, Scrape, Target
 from fleetops_collectors.http import ask, excerpt, make_client, tls_context
 from fleetops_collectors.quality import judge
@@ -387,6 +387,8 @@ class PrometheusCollector:
             headers={"Accept": "text/plain;version=0.0.4"},
             auth=self._credentials(),
         )
+        if answer.status == httpx.codes.TOO_MANY_REQUESTS or answer.status >= 500:  # noqa: PLR2004
+            raise TemporaryError(f"{where}: HTTP status {answer.status}: {excerpt(answer.body)}")
         if answer.status != httpx.codes.OK:
             raise InputError(
                 f"{where}: HTTP status {answer.status}: {excerpt(answer.body)}; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from typing_extensions import override
 
 from fleetops_collectors.base import Target
 from fleetops_collectors.prometheus import PrometheusCollector
@@ -22,15 +23,18 @@ fleetops_training_step_seconds{job="81",host="other",rank="17"} 1.25
 class TestPrometheusCollector(CollectorContract, RefusesGarbage):
     collector_class = PrometheusCollector
 
+    @override
     @pytest.fixture
     def target(self) -> Iterator[Target]:
         with serving(lambda _: Reply(body=TEXT)) as url:
             yield Target(name="dcgm-node001", url=f"{url}/metrics", host="node001")
 
+    @override
     @pytest.fixture
     def silent_target(self) -> Target:
         return Target(name="dcgm-gone", url=unused_url(), host="node002")
 
+    @override
     @pytest.fixture
     def garbage_target(self) -> Iterator[Target]:
         with serving(lambda _: Reply(body=b"<html>404</html>")) as url:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from fleetops_collectors.base import Target
 from fleetops_collectors.redfish import RedfishCollector
@@ -25,10 +26,12 @@ from tests.unit.collectors.redfish_service import (
 class TestRedfishCollector(CollectorContract, RefusesGarbage):
     collector_class = RedfishCollector
 
+    @override
     @pytest.fixture
     def options(self) -> dict[str, Any]:
         return {"username": USER, "password": PASSWORD, "log_interval_seconds": 0}
 
+    @override
     @pytest.fixture
     def target(self) -> Iterator[Target]:
         resources = tray()
@@ -38,10 +41,12 @@ class TestRedfishCollector(CollectorContract, RefusesGarbage):
         with running(RedfishService(resources, needs_login=True)) as url:
             yield Target(name="bmc-node001", url=url, host="node001", rack="r01")
 
+    @override
     @pytest.fixture
     def silent_target(self) -> Target:
         return Target(name="bmc-gone", url=unused_url(), host="node002")
 
+    @override
     @pytest.fixture
     def garbage_target(self) -> Iterator[Target]:
         with serving(lambda _: Reply(body=b"<html>login</html>")) as url:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
@@ -18,14 +17,16 @@ from fleetops.core.errors import InputError, NotFoundError, TemporaryError
 from fleetops_collectors.base import CollectorConfig, Scrape, Target
 from fleetops_collectors.http import make_client, tls_context
 from fleetops_collectors.redfish.crawl import Crawl, Fetch, Round
-from fleetops_collectors.redfish.cursors import Cursors
 from fleetops_collectors.redfish.decode import Service, decode_resources, service_time
+from fleetops_collectors.redfish.log_positions import LogPositions
 from fleetops_collectors.redfish.session import RedfishSession
 from fleetops_collectors.redfish.tree import ROOT, is_whole, uri_of
 from fleetops_collectors.redfish.values import Json, objects_of
 
 SHARE_OF_DEADLINE = 0.8
 """A round ends itself at this share of the deadline, and returns what it has."""
+INCOMPLETE_WALK_SECONDS = 60.0
+"""After this the structure is walked again, if some of it did not answer."""
 MAX_ENTRIES_FETCHED = 100
 """Log entries fetched one by one in a round, where the collection holds links only."""
 
@@ -43,8 +44,6 @@ class RedfishConfig(CollectorConfig):
     log_interval_seconds: Annotated[float, Field(ge=0)] = 60.0
     log_lookback_seconds: Annotated[float, Field(ge=0)] = 3600.0
     """Of a log read for the first time, older entries are taken as known."""
-    cursor_file: Path | None = None
-    """Where the positions in the logs are kept over restarts."""
     expand: bool = True
     """Whether collections are read whole (``$expand``) where the service offers it."""
 
@@ -72,7 +71,7 @@ class RedfishCollector:
         """Opens nothing; the first read of each target does."""
         self._config = config
         self._clock = clock
-        self._cursors = Cursors(config.cursor_file)
+        self._positions: dict[str, LogPositions] = {}
         self._readers: dict[str, _Reader] = {}
         self._tls: ssl.SSLContext | None = None
 
@@ -81,6 +80,13 @@ class RedfishCollector:
         """Makes the collector; ``config`` is a :class:`RedfishConfig`."""
         assert isinstance(config, RedfishConfig)  # noqa: S101 (the runner validated it)
         return cls(config, clock)
+
+    def resume(self, cursors: Mapping[str, str]) -> None:
+        """Reads the logs on from where cursors, by target name, say."""
+        for name, cursor in cursors.items():
+            positions = LogPositions.from_cursor(cursor)
+            if positions is not None:
+                self._positions[name] = positions
 
     async def collect(self, target: Target) -> Scrape:
         """Reads the target once.
@@ -98,7 +104,7 @@ class RedfishCollector:
                 # Names may still change with what is found; nothing is said before they are sure.
                 warnings = [*read.warnings, f"discovering: {read.left_over} resources to go"]
                 return Scrape(target, self._clock.now(), warnings=warnings)
-            await self._read_logs(target, reader, read, fetch, has_time)
+            cursor = await self._read_logs(target, reader, read, fetch, has_time)
             now = self._clock.now()
             service = Service(
                 host=target.host,
@@ -114,13 +120,13 @@ class RedfishCollector:
             readings=decoded.readings,
             events=decoded.events,
             warnings=[*read.warnings, *_unread(read), *decoded.warnings()],
+            cursor=cursor,
         )
 
     async def close(self) -> None:
-        """Logs out of every service, all at once, and keeps the positions in the logs."""
+        """Logs out of every service, all at once."""
         readers, self._readers = list(self._readers.values()), {}
         await asyncio.gather(*(reader.session.close() for reader in readers))
-        self._cursors.save()
 
     def _reader(self, target: Target) -> _Reader:
         reader = self._readers.get(target.name)
@@ -187,7 +193,11 @@ class RedfishCollector:
         now = self._clock.monotonic()
         if reader.walked_at is None:
             reader.walked_at = now
-        elif now - reader.walked_at >= self._config.discovery_interval_seconds:
+            return
+        interval = self._config.discovery_interval_seconds
+        if reader.crawl.current.is_incomplete:
+            interval = min(interval, INCOMPLETE_WALK_SECONDS)
+        if now - reader.walked_at >= interval:
             reader.walked_at = now
             reader.crawl.walk_anew()
 
@@ -198,18 +208,16 @@ class RedfishCollector:
         read: Round,
         fetch: Fetch,
         has_time: Callable[[], bool],
-    ) -> None:
+    ) -> str | None:
         """Puts the entries that were not read before into the round's tree.
 
-        The positions are written at the next reading: what was read in between has then been
-        handed on, and after a crash it is read, under the same ids, once more.
+        Returns the new cursor, if there is one. All logs are fetched before any position moves:
+        a round that is cut off moves none.
         """
         now = self._clock.monotonic()
         last = reader.logs_read_at
         if last is not None and now - last < self._config.log_interval_seconds:
-            return
-        self._cursors.save()
-        reader.logs_read_at = now
+            return None
         entries: dict[str, list[Json]] = {}
         for log in dict.fromkeys(reader.crawl.current.logs):
             if not has_time():
@@ -218,11 +226,15 @@ class RedfishCollector:
                 entries[log] = await self._entries(reader, log, fetch)
             except (InputError, NotFoundError, TemporaryError) as error:
                 read.warnings.append(str(error))
+        reader.logs_read_at = now
         present = service_time(read.tree, self._clock.now(), live=True) or self._clock.now()
         since = present - timedelta(seconds=self._config.log_lookback_seconds)
+        positions = self._positions.setdefault(target.name, LogPositions())
+        before = dict(positions.logs)
         for log, found in entries.items():
-            for entry in self._cursors.unread(f"{target.name} {log}", found, since):
+            for entry in positions.unread(log, found, since):
                 read.tree.put(uri_of(entry) or f"{log}/{entry.get('Id')}", entry)
+        return None if positions.logs == before else positions.model_dump_json()
 
     async def _entries(self, reader: _Reader, log: str, fetch: Fetch) -> list[Json]:
         collection = await reader.crawl.all_pages(await fetch(log), fetch)

@@ -7,7 +7,7 @@ readings, no others, and never leaves the service.
 from __future__ import annotations
 
 import re
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -19,14 +19,20 @@ Fetch = Callable[[str], Awaitable[Json]]
 """Reads one resource.
 
 Raises (when awaited):
+    NoAccessError: the service wants another login.
     NotFoundError: there is no such resource.
     InputError: what came is no Redfish resource.
     TemporaryError: it did not come.
 """
 
+
+class NoAccessError(InputError):
+    """The account may read nothing, so that to go on is to be refused again: the round ends."""
+
+
 MAX_PAGES = 200
 MAX_FAILURES = 3
-"""Silences after which a service is taken to be gone for this round, a resource for this walk."""
+"""Silences in a row after which a service is taken to be gone for this round."""
 _FOLLOW: dict[str, tuple[str, ...]] = {
     "ServiceRoot": (
         "Systems",
@@ -104,7 +110,7 @@ class Round:
     tree: Tree = field(default_factory=Tree)
     warnings: list[str] = field(default_factory=list)
     failures: int = 0
-    """Reads that brought no answer; at ``MAX_FAILURES`` the round ends with what it has."""
+    """Reads in a row that brought no answer; at ``MAX_FAILURES`` the round ends."""
     left_over: int = 0
     """Resources that there was no time for; the next round begins with them."""
 
@@ -121,7 +127,8 @@ class Walk:
     """``Entries`` collections of the service's event logs."""
     frontier: deque[str] = field(default_factory=lambda: deque([ROOT]))
     found: set[str] = field(default_factory=lambda: {ROOT})
-    tries: Counter[str] = field(default_factory=Counter)
+    is_incomplete: bool = False
+    """Whether something did not answer, so that what it links to is unknown."""
 
 
 class Crawl:
@@ -212,14 +219,13 @@ class Crawl:
         fresh = set()
         while walk.frontier and goes_on():
             uri = walk.frontier[0]
-            failures = read.failures
             resource = await self._fetch(uri, fetch, read)
             walk.frontier.popleft()
             fresh.add(uri)
             if resource is None:
-                walk.tries[uri] += 1
-                if read.failures > failures and walk.tries[uri] < MAX_FAILURES:
-                    walk.frontier.append(uri)
+                if read.failures:  # it may answer in the next round; what it links to, later
+                    walk.plan.append(uri)
+                    walk.is_incomplete = True
                 continue
             if uri == ROOT:
                 self._learn_root(resource)
@@ -234,13 +240,9 @@ class Crawl:
     async def _fetch(self, uri: str, fetch: Fetch, read: Round) -> Json | None:
         """One resource, a collection with all its pages; None after a warning."""
         try:
-            try:
-                return await self.all_pages(await fetch(self._address(uri)), fetch)
-            except (InputError, NotFoundError):
-                if self._address(uri) == uri:
-                    raise
-                self._suffix = ""  # it offers $expand, but does not do it
-                return await self.all_pages(await fetch(uri), fetch)
+            resource = await self._fetch_whole(uri, fetch)
+        except NoAccessError:
+            raise
         except TemporaryError as error:
             if not read.tree:
                 raise
@@ -249,8 +251,21 @@ class Crawl:
         except (InputError, NotFoundError) as error:
             if uri == ROOT:
                 raise
+            read.failures = 0  # it answered
             read.warnings.append(str(error))
+        else:
+            read.failures = 0
+            return resource
         return None
+
+    async def _fetch_whole(self, uri: str, fetch: Fetch) -> Json:
+        try:
+            return await self.all_pages(await fetch(self._address(uri)), fetch)
+        except (InputError, NotFoundError):
+            if self._address(uri) == uri:
+                raise
+            self._suffix = ""  # it offers $expand, but does not do it
+            return await self.all_pages(await fetch(uri), fetch)
 
     async def all_pages(self, resource: Json, fetch: Fetch) -> Json:
         """A collection with the members of all its pages; anything else as it is."""

@@ -209,7 +209,9 @@ class Names:
         for uri in sorted(managed, key=lambda uri: segments(uri)[0] != "Systems"):
             if subject := self.subject(uri):
                 return subject
-        return Subject("host", safe(name))
+        systems = self._tree.of_type("ComputerSystem")
+        only = segments(systems[0][0])[-1] if len(systems) == 1 else name
+        return Subject("host", safe(only))
 
     def _in_system(self, parts: list[str], host: str) -> Subject | None:
         match parts[2:]:

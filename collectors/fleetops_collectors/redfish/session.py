@@ -12,6 +12,7 @@ import httpx
 from fleetops.core.errors import InputError, NotFoundError, TemporaryError
 from fleetops.core.logging import get_logger
 from fleetops_collectors.http import Answer, ask, excerpt
+from fleetops_collectors.redfish.crawl import NoAccessError
 from fleetops_collectors.redfish.directory import parse
 from fleetops_collectors.redfish.tree import ROOT, uri_of
 from fleetops_collectors.redfish.values import Json
@@ -118,7 +119,7 @@ class RedfishSession:
         uri = self.sessions_uri()
         answer = await self._ask("POST", uri, {"UserName": user, "Password": password})
         if answer.status == HTTPStatus.UNAUTHORIZED:
-            raise InputError(
+            raise NoAccessError(
                 f"{self._name}: {uri}: the service refuses the login of {user!r}; "
                 "check username and password_file (further tries may lock the account)"
             )
@@ -162,7 +163,7 @@ class RedfishSession:
             raise NotFoundError(f"{where}: not found")
         if status == HTTPStatus.UNAUTHORIZED:
             advice = "check username and password_file" if self._credentials else "set username"
-            raise InputError(f"{where}: not without a login; {advice}")
+            raise NoAccessError(f"{where}: not without a login; {advice}")
         if status == HTTPStatus.FORBIDDEN:
             raise InputError(f"{where}: forbidden; give the account the role ReadOnly")
         if status in _BUSY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -45,11 +45,15 @@ def serving(answer: Answering) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def _answer(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = self.rfile.read(length)
-            reply = answer(Request(self.command, self.path, self.headers, body))
+            if stop.is_set():  # the server is gone; this connection only outlived it
+                self.close_connection = True
+                return
+            reply = answer(Request(self.command, self.path, dict(self.headers.items()), body))
             pieces = reply.pieces or (reply.body,)
             declared = reply.declared_length
             self.send_response(reply.status)
