@@ -1,10 +1,11 @@
 """A real Kafka broker for tests: started once a session, stopped at its end.
 
-Use it with ``from tests.kafka_testbed import kafka_broker`` (noqa F401, it is a fixture).
+Import the fixture ``kafka_broker`` into a test module (and name it in ``__all__``) to use it.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -126,3 +127,20 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBrok
     broker = start_broker(tmp_path_factory.mktemp("kafka"))
     yield broker
     broker.stop()
+
+
+@pytest.fixture
+def _collected_sockets() -> Iterator[None]:
+    yield
+    gc.collect()
+
+
+MAY_LEAK_SOCKETS = (
+    pytest.mark.usefixtures("_collected_sockets"),
+    pytest.mark.filterwarnings("ignore:unclosed <(ssl.SSLSocket|socket.socket):ResourceWarning"),
+)
+"""For tests in which connecting fails: kafka-python leaves those sockets to the collector.
+
+They are collected at the end of the test, so that no other one meets them. Import
+``_collected_sockets`` beside it.
+"""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
+from typing import TypeVar
 
 from kafka import KafkaAdminClient
-from kafka.errors import TopicAlreadyExistsError
+from kafka.errors import RetriableError, TopicAlreadyExistsError
 from typing_extensions import override
 
 from fleetops.bus.closing import Closing, Opened
@@ -16,6 +18,7 @@ from fleetops.bus.kafka.connection import (
     connect,
     errors,
     milliseconds,
+    quiet_library,
     require_crc32c,
 )
 from fleetops.bus.kafka.consumer import KafkaBusConsumer, KafkaReader
@@ -25,8 +28,11 @@ from fleetops.core.clock import Clock
 from fleetops.core.config import BusConfig
 from fleetops_schemas.topics import Topic
 
+RETRY_SECONDS = 0.2
 COMPACTION_LAG_SECONDS = 3_600
 """Superseded records are gone after about so long; Kafka's own default is never, or a week."""
+
+T = TypeVar("T")
 
 
 def topic_settings(topic: Topic, replication_factor: int) -> dict[str, object]:
@@ -54,6 +60,7 @@ class KafkaBus(Closing):
 
     def __init__(self, config: BusConfig, clock: Clock) -> None:
         require_crc32c()
+        quiet_library()
         self._config = config
         self._clock = clock
         self._settings = client_settings(config)
@@ -76,20 +83,18 @@ class KafkaBus(Closing):
             if topic.name not in there
         }
         for name, settings in wanted.items():
-            with (
-                self._lock,
-                errors(f"cannot create topic {name}"),
-                suppress(TopicAlreadyExistsError),
-            ):
-                self._admin.create_topics({name: settings}, timeout_ms=self._deadline_ms)
+            self._ask(f"cannot create topic {name}", partial(self._create, name, settings))
         if wanted:
-            with self._lock, errors("topics are not ready"):
-                self._admin.wait_for_topics(list(wanted), timeout_ms=self._deadline_ms)
+            names = list(wanted)
+            self._ask(
+                "topics are not ready",
+                lambda: self._admin.wait_for_topics(names, timeout_ms=self._deadline_ms),
+            )
 
     def topics(self) -> list[str]:
         """Names of the topics that exist."""
-        with self._lock, errors("cannot list the topics"):
-            return sorted(name for name in self._admin.list_topics() if not name.startswith("__"))
+        names = self._ask("cannot list the topics", self._admin.list_topics)
+        return sorted(name for name in names if not name.startswith("__"))
 
     def producer(self) -> KafkaBusProducer:
         """Opens a producer."""
@@ -128,11 +133,34 @@ class KafkaBus(Closing):
         with self._lock:
             self._admin.close()
 
+    def _create(self, name: str, settings: dict[str, object]) -> None:
+        # Another process may have been first.
+        with suppress(TopicAlreadyExistsError):
+            self._admin.create_topics({name: settings}, timeout_ms=self._deadline_ms)
+
     def _partitions(self, topics: list[str]) -> list[tuple[str, int]]:
-        with self._lock, errors("cannot read the topics' partitions"):
-            described = self._admin.describe_topics(topics)
+        described = self._ask(
+            "cannot read the topics' partitions", lambda: self._admin.describe_topics(topics)
+        )
         return [
             (topic["name"], partition["partition_index"])
             for topic in described
             for partition in topic["partitions"]
         ]
+
+    def _ask(self, doing: str, call: Callable[[], T]) -> T:
+        """Asks the broker, again and again within the deadline: the library tries once only.
+
+        Raises:
+            BusUnavailableError: no answer in time, or a refusal.
+        """
+        never = threading.Event()
+        deadline = self._clock.monotonic() + self._config.deadline_seconds
+        with self._lock, errors(doing):
+            while True:
+                try:
+                    return call()
+                except RetriableError:
+                    if self._clock.monotonic() + RETRY_SECONDS > deadline:
+                        raise
+                self._clock.wait(never, RETRY_SECONDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal, TypedDict, TypeVar
@@ -14,9 +14,13 @@ from typing_extensions import override
 
 from fleetops.core.config import BusConfig, secret
 from fleetops.core.errors import BusUnavailableError, ConfigError
+from fleetops.core.logging import get_logger
 
 BOOTSTRAP_SECONDS = 5.0
 """kafka-python waits 30 s by default, even where a password is wrong."""
+MAX_REASONS = 50
+QUIET_SECONDS = 30.0
+"""The library's own log is passed on once in so long."""
 T = TypeVar("T")
 
 
@@ -31,6 +35,13 @@ class ClientSettings(TypedDict, total=False):
     sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"]
     sasl_plain_username: str
     sasl_plain_password: str
+
+
+def quiet_library() -> None:
+    """Keeps the library's log from flooding ours in an outage; safe to call twice."""
+    library = logging.getLogger("kafka")
+    library.propagate = False
+    library.addHandler(_QUIET)
 
 
 def require_crc32c() -> None:
@@ -93,19 +104,39 @@ class _Reasons(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._seen: dict[str, None] = {}
-        self._guard = threading.Lock()
+        self._seen: deque[str] = deque(maxlen=MAX_REASONS)
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
-        with self._guard:
-            self._seen[record.getMessage()] = None
+        if isinstance(record.args, tuple):
+            self._seen += [str(part) for part in record.args if isinstance(part, Exception)]
 
     def text(self) -> str:
-        with self._guard:
-            return "; ".join(list(self._seen)[-3:])
+        """Every different reason, the latest last."""
+        return "; ".join(dict.fromkeys(self._seen))
 
 
+class _Quiet(logging.Handler):
+    """Passes the library's log on, one line in a while: in an outage it writes twenty a second."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._next_at = 0.0
+        self._left_out = 0
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.created < self._next_at:
+            self._left_out += 1
+            return
+        self._next_at = record.created + QUIET_SECONDS
+        get_logger("bus").warning(
+            "kafka client", says=record.getMessage(), left_out_before=self._left_out
+        )
+        self._left_out = 0
+
+
+_QUIET = _Quiet()
 _NET_LOG = logging.getLogger("kafka.net")
 _REFUSALS = {
     "SaslAuthenticationFailed": "bus.username, bus.password_file: the broker refuses them",
@@ -113,6 +144,7 @@ _REFUSALS = {
     "CERTIFICATE_VERIFY_FAILED": "bus.ca_file: the broker's certificate is not signed by it",
     "WRONG_VERSION_NUMBER": "bus.security_protocol: the broker's port does not speak TLS",
 }
+_HANGS_UP = "the broker hangs up: check bus.security_protocol and bus.sasl_mechanism"
 
 
 def connect(servers: tuple[str, ...], make: Callable[[], T]) -> T:
@@ -132,6 +164,8 @@ def connect(servers: tuple[str, ...], make: Callable[[], T]) -> T:
         for sign, meaning in _REFUSALS.items():
             if sign in text:
                 raise ConfigError(f"{meaning} ({place}): {text}") from error
+        if text.endswith("socket disconnected"):
+            text = f"{text} ({_HANGS_UP})"
         raise BusUnavailableError(f"bus.bootstrap_servers: {place}: {text}") from error
     finally:
         _NET_LOG.removeHandler(reasons)
