@@ -132,12 +132,14 @@ class Client:
         start: datetime | None = None,
         end: datetime | None = None,
         points: int = 300,
+        extremes: bool = False,
     ) -> Series:
         """Series of a node's devices of one class; of the last 15 minutes unless told otherwise."""
         query = _series_query(device_class, device, metrics, (start, end), points)
+        query["extremes"] = extremes
         return self._get(Series, f"/nodes/{_part(name)}/series", query)
 
-    def series(
+    def series(  # noqa: PLR0913 - one parameter a bound
         self,
         device: str,
         device_class: str,
@@ -146,9 +148,11 @@ class Client:
         start: datetime | None = None,
         end: datetime | None = None,
         points: int = 300,
+        extremes: bool = False,
     ) -> Series:
         """Series of one device, also of those beside hosts (``cdu1``)."""
         query = _series_query(device_class, device, metrics, (start, end), points)
+        query["extremes"] = extremes
         return self._get(Series, "/series", query)
 
     def history(
@@ -352,7 +356,7 @@ def _series_query(
     metrics: Iterable[str],
     window: tuple[datetime | None, datetime | None],
     points: int,
-) -> Params:
+) -> dict[str, Any]:
     start, end = window
     return {
         "class": device_class,

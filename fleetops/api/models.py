@@ -210,6 +210,9 @@ class DeviceSeries(ApiModel):
     times: tuple[AwareDatetime, ...]
     values: dict[str, tuple[float | None, ...]]
     """By metric, one value a time; null where nothing good was measured."""
+    lowest: dict[str, tuple[float | None, ...]] = {}
+    """By gauge, where ``extremes`` were asked for."""
+    highest: dict[str, tuple[float | None, ...]] = {}
 
 
 class Series(ApiModel):

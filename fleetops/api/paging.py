@@ -11,7 +11,8 @@ from typing import TypeVar
 
 from fleetops.core.errors import InputError
 
-MAX_CURSOR = 1024
+MAX_CURSOR = 4096
+"""Longest cursor a route takes."""
 Key = tuple[str, ...]
 T = TypeVar("T")
 
@@ -28,7 +29,7 @@ def decode_cursor(cursor: str) -> Key:
         InputError: it is none of ours.
     """
     try:
-        key = json.loads(base64.urlsafe_b64decode(cursor[:MAX_CURSOR] + "=" * (-len(cursor) % 4)))
+        key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError, RecursionError) as error:
         raise InputError("cursor: not one this API gave; start again without it") from error
     if not (isinstance(key, list) and key and all(isinstance(part, str) for part in key)):

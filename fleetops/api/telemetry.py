@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Self
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 
 from fleetops.api.models import DeviceSeries, Series
 from fleetops.core.clock import Clock
-from fleetops.core.errors import InputError, NotFoundError
-from fleetops.store.base import Parameter, Store, rollup_table
-from fleetops_schemas.catalog import DeviceClass, Metric, MetricKind, load_catalog
+from fleetops.core.errors import InputError
+from fleetops.store import queries
+from fleetops.store.base import Parameter, Store
+from fleetops.store.queries import Window
+from fleetops_schemas.catalog import load_catalog
 
 MAX_POINTS = 2000
 MAX_METRICS = 64
 MAX_CELLS = 500_000
 """Values one answer may carry: about 5 MB of JSON."""
 MAX_WINDOW = timedelta(days=400)
-ROLLUP_FROM_SECONDS = 60
-"""From this step on the one-minute table answers; it is 60 times shorter."""
 WARMTH_WINDOW_SECONDS = 600
 """How far back the fleet page looks for a host's newest row."""
 HOT_WINDOW_SECONDS = 60
@@ -57,65 +56,16 @@ class Warmth:
 
 @dataclass(frozen=True, slots=True)
 class SeriesRequest:
-    """Which series are wanted; made by :meth:`checked` only."""
+    """Which series are wanted; of one device or of a host's devices."""
 
-    device_class: DeviceClass
-    metrics: tuple[Metric, ...]
-    named: bool
-    """Whether the metrics were named; otherwise those never measured are left out."""
-    start: datetime
-    end: datetime
-    step_ms: int
-
-    @classmethod
-    def checked(
-        cls,
-        device_class: str,
-        metrics: Sequence[str],
-        start: datetime,
-        end: datetime,
-        *,
-        points: int,
-    ) -> Self:
-        """The request, if it is one.
-
-        Raises:
-            NotFoundError: no such device class or metric.
-            InputError: the window is empty or too long.
-        """
-        declared = load_catalog().classes.get(device_class)
-        if declared is None:
-            there = ", ".join(sorted(load_catalog().classes))
-            raise NotFoundError(f"no device class {device_class!r}; there are: {there}")
-        for name in metrics:
-            if not declared.has_metric(name):
-                raise NotFoundError(
-                    f"{device_class} has no metric {name!r}; docs/reference/metrics.md lists them"
-                )
-        if not timedelta(0) < end - start <= MAX_WINDOW:
-            raise InputError(
-                f"from {start.isoformat()} to {end.isoformat()}: `from` must come before `to`, "
-                f"by {MAX_WINDOW.days} days at most"
-            )
-        step_seconds = max(math.ceil((end - start).total_seconds() / points), 1)
-        if step_seconds >= ROLLUP_FROM_SECONDS:
-            step_seconds = math.ceil(step_seconds / 60) * 60
-        chosen = tuple(map(declared.metric, dict.fromkeys(metrics))) or declared.metrics
-        return cls(declared, chosen, bool(metrics), start, end, step_seconds * 1000)
-
-    @property
-    def table(self) -> str:
-        """The table that answers."""
-        rolled_up = self.step_ms >= ROLLUP_FROM_SECONDS * 1000
-        return rollup_table(self.device_class.name) if rolled_up else self.device_class.name
-
-    def aggregate(self, metric: Metric) -> str:
-        """The expression of one metric's bucket."""
-        rolled_up = self.table != self.device_class.name
-        if metric.kind is MetricKind.GAUGE:
-            return f"avg({metric.name}_mean)" if rolled_up else f"avg({metric.name})"
-        suffix = {MetricKind.COUNTER: "_last", MetricKind.STATE: "_max"}[metric.kind]
-        return f"max({metric.name}{suffix})" if rolled_up else f"max({metric.name})"
+    device_class: str
+    metrics: tuple[str, ...]
+    """Empty: every metric that somebody measured."""
+    window: Window
+    host: str | None = None
+    device: str | None = None
+    extremes: bool = False
+    """Whether a gauge's lowest and highest values are wanted beside its mean."""
 
 
 class Telemetry:
@@ -149,40 +99,32 @@ class Telemetry:
                 self._warmth_until = self._clock.monotonic() + WARMTH_TTL_SECONDS
             return self._warmth
 
-    def series(
-        self, request: SeriesRequest, *, host: str | None = None, device: str | None = None
-    ) -> Series:
-        """The series of a host's devices, or of one device.
+    def series(self, request: SeriesRequest) -> Series:
+        """The series, each with as many points as the window has at most.
 
         Raises:
-            InputError: more values than one answer may carry.
+            NotFoundError: no such device class or metric.
+            InputError: the window is empty or too long, or the answer too large.
             StoreUnavailableError: no answer in time.
         """
-        rows = MAX_CELLS // len(request.metrics)
-        where = ["ts >= {start:DateTime64(3, 'UTC')}", "ts < {end:DateTime64(3, 'UTC')}"]
-        parameters: dict[str, Parameter] = {
-            "start": request.start,
-            "end": request.end,
-            "step": request.step_ms,
-            "rows": rows + 1,
-        }
-        for column, wanted in (("host", host), ("device", device)):
-            if wanted is not None:
-                where.append(f"{column} = {{{column}:String}}")
-                parameters[column] = wanted
-        columns = ", ".join(
-            f"{request.aggregate(m)} AS v{n}" for n, m in enumerate(request.metrics)
+        window = request.window
+        if not timedelta(0) < window.end - window.start <= MAX_WINDOW:
+            raise InputError(
+                f"from {window.start.isoformat()} to {window.end.isoformat()}: `from` must come "
+                f"before `to`, by {MAX_WINDOW.days} days at most"
+            )
+        metrics = request.metrics or metric_names(request.device_class)
+        rows = queries.series(
+            self._store,
+            request.device_class,
+            metrics,
+            window,
+            device=request.device,
+            host=request.host,
         )
-        table = self._store.query(
-            f"SELECT toString(device) AS name,"  # noqa: S608 - names come from the catalog alone
-            " intDiv(toUnixTimestamp64Milli(ts), {step:Int64}) * {step:Int64} AS bucket,"
-            f" {columns} FROM {request.table} WHERE {' AND '.join(where)}"
-            " GROUP BY name, bucket ORDER BY name, bucket LIMIT {rows:UInt32}",
-            parameters,
-        )
-        if table.num_rows > rows:
+        if rows.num_rows * len(metrics) > MAX_CELLS:
             raise InputError(f"more than {MAX_CELLS} values; name fewer metrics or fewer points")
-        return _series(request, table)
+        return _series(request, rows)
 
     def query(self, sql: str, parameters: Mapping[str, Parameter]) -> pa.Table:
         """The result of one SELECT.
@@ -211,36 +153,49 @@ class Telemetry:
         }
 
 
-def _series(request: SeriesRequest, table: pa.Table) -> Series:
-    metrics = {
-        f"v{number}": metric
-        for number, metric in enumerate(request.metrics)
-        if request.named or table.column(f"v{number}").null_count < table.num_rows
-    }
+def metric_names(device_class: str) -> tuple[str, ...]:
+    """Every metric of a class; none where there is no such class."""
+    declared = load_catalog().classes.get(device_class)
+    return tuple(metric.name for metric in declared.metrics) if declared else ()
+
+
+def _series(request: SeriesRequest, rows: pa.Table) -> Series:
+    declared = load_catalog()[request.device_class]
+    metrics = request.metrics or tuple(
+        metric.name
+        for metric in declared.metrics
+        if rows.column(metric.name).null_count < rows.num_rows
+    )
+    gauges = [name for name in metrics if f"{name}_min" in rows.column_names]
+    extremes = gauges if request.extremes else []
     return Series(
-        device_class=request.device_class.name,
-        start=request.start,
-        end=request.end,
-        step_seconds=request.step_ms / 1000,
-        units={metric.name: metric.unit for metric in metrics.values()},
+        device_class=request.device_class,
+        start=request.window.start,
+        end=request.window.end,
+        step_seconds=request.window.step_seconds,
+        units={name: declared.metric(name).unit for name in metrics},
         series=tuple(
             DeviceSeries(
                 device=device,
-                times=tuple(
-                    datetime.fromtimestamp(ms / 1000, UTC) for ms in rows["bucket"].to_pylist()
-                ),
-                values={m.name: tuple(rows[name].to_pylist()) for name, m in metrics.items()},
+                times=tuple(points.column("ts").to_pylist()),
+                values={name: _values(points, name) for name in metrics},
+                lowest={name: _values(points, f"{name}_min") for name in extremes},
+                highest={name: _values(points, f"{name}_max") for name in extremes},
             )
-            for device, rows in _by_device(table)
+            for device, points in _by_device(rows)
         ),
     )
 
 
-def _by_device(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    """Slices of a table that is sorted by ``name``."""
-    names = table.column("name").to_pylist()
+def _values(points: pa.Table, column: str) -> tuple[float | None, ...]:
+    return tuple(points.column(column).to_pylist())
+
+
+def _by_device(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """Slices of rows that are sorted by device."""
+    names = rows.column("device").to_pylist()
     start = 0
     for position in range(1, len(names) + 1):
         if position == len(names) or names[position] != names[start]:
-            yield names[start], table.slice(start, position - start)
+            yield names[start], rows.slice(start, position - start)
             start = position

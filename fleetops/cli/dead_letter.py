@@ -50,7 +50,8 @@ def list_letters(
     output: FormatOption = Format.TABLE,
 ) -> None:
     """List dead letters, newest first, each with why and from where."""
-    letters = _on_bus(context, lambda bus: list_dead_letters(bus, limit, topic), [])
+    nothing: list[DeadLetter] = []
+    letters = _on_bus(context, lambda bus: list_dead_letters(bus, limit, topic), nothing)
     LETTERS.show(letters, output)
 
 

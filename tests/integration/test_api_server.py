@@ -230,6 +230,21 @@ def test_series_are_columns_with_nulls_where_nothing_was_measured(rig: ApiRig) -
     assert sorted(every.units) == ["energy_joules", "temperature_celsius"]
 
 
+def test_extremes_show_what_a_mean_hides(rig: ApiRig) -> None:
+    with rig.client("viewer") as client:
+        series = client.series(
+            "node001/gpu0", "accelerator", metrics=["temperature_celsius"], points=90, extremes=True
+        )
+    [one] = series.series
+    lowest, highest = one.lowest["temperature_celsius"], one.highest["temperature_celsius"]
+    for low, mean, high in zip(lowest, one.values["temperature_celsius"], highest, strict=True):
+        assert low is not None
+        assert mean is not None
+        assert high is not None
+        assert low <= mean <= high
+    assert max(value for value in highest if value is not None) == 69.0
+
+
 def test_series_never_exceed_the_points_asked_for(rig: ApiRig) -> None:
     with rig.client("viewer") as client:
         series = client.node_series("node001", "accelerator", points=4)

@@ -29,6 +29,7 @@ from fleetops.api.problem import responses
 from fleetops.api.routes.parameters import DEFAULT_LIMIT, Cursor, Limit, Name
 from fleetops.api.telemetry import MAX_METRICS, MAX_POINTS, SeriesRequest, Warmth
 from fleetops.core.errors import StoreUnavailableError
+from fleetops.store.queries import Window
 
 router = APIRouter(tags=["nodes"])
 WINDOW = timedelta(minutes=15)
@@ -44,6 +45,7 @@ Metrics = Annotated[
 Start = Annotated[AwareDatetime | None, Query(alias="from", description="15 minutes before `to`.")]
 End = Annotated[AwareDatetime | None, Query(alias="to", description="Now, when not given.")]
 Points = Annotated[int, Query(ge=2, le=MAX_POINTS, description="Most points a series.")]
+Extremes = Annotated[bool, Query(description="A gauge's lowest and highest beside its mean.")]
 Device = Annotated[DeviceName | None, Query(max_length=253)]
 
 
@@ -106,11 +108,13 @@ def get_node_series(  # noqa: PLR0913, PLR0917 - one parameter a bound
     start: Start = None,
     end: End = None,
     points: Points = 300,
+    extremes: Extremes = False,
 ) -> Series:
     """The devices of one class that stand in the node, as columns over one time axis."""
     _known(parts, name)
-    request = _request(parts, device_class, metrics, (start, end), points)
-    return parts.telemetry.series(request, host=name, device=device)
+    window = _window(parts, start, end, points)
+    request = SeriesRequest(device_class, tuple(metrics), window, name, device, extremes)
+    return parts.telemetry.series(request)
 
 
 @router.get(
@@ -127,10 +131,12 @@ def get_series(  # noqa: PLR0913, PLR0917 - one parameter a bound
     start: Start = None,
     end: End = None,
     points: Points = 300,
+    extremes: Extremes = False,
 ) -> Series:
     """Any device, also those that stand beside hosts (``cdu1``, ``r01/shelf1``)."""
-    request = _request(parts, device_class, metrics, (start, end), points)
-    return parts.telemetry.series(request, device=device)
+    window = _window(parts, start, end, points)
+    request = SeriesRequest(device_class, tuple(metrics), window, None, device, extremes)
+    return parts.telemetry.series(request)
 
 
 @router.get(
@@ -150,14 +156,8 @@ def _known(parts: Parts, name: str) -> None:
     fleet.node(parts.snapshot, name, parts.config.operate.reason_prefix)
 
 
-def _request(
-    parts: Parts,
-    device_class: str,
-    metrics: list[str],
-    window: tuple[AwareDatetime | None, AwareDatetime | None],
-    points: int,
-) -> SeriesRequest:
-    end = window[1] or parts.clock.now()
-    return SeriesRequest.checked(
-        device_class, metrics, window[0] or end - WINDOW, end, points=points
-    )
+def _window(
+    parts: Parts, start: AwareDatetime | None, end: AwareDatetime | None, points: int
+) -> Window:
+    end = end or parts.clock.now()
+    return Window(start or end - WINDOW, end, points)
