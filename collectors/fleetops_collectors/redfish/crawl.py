@@ -300,7 +300,10 @@ class Crawl:
         changes = False
         for item_uri, item in _with_inner(own, resource):
             kind = type_of(item, item_uri)
-            changes |= kind not in _STRUCTURE and not kind.endswith("Collection")
+            # Equipment without systems shows its health at its chassis.
+            is_equipment = kind == "Chassis" and "Systems" not in walk.known.get(ROOT, {})
+            is_fixed = kind in _STRUCTURE or kind.endswith("Collection")
+            changes |= is_equipment or not is_fixed
             if kind in _NAMING:
                 walk.known.put(item_uri, item)
         return changes

@@ -124,8 +124,9 @@ class _Decoder:
             # A detector speaks for itself: its voltage says nothing while it is disabled.
             if one.subject not in self._detectors:
                 self._cells.put(one.subject, one.metric, one.given)
-        if measured is None and uri not in self._properties.backing:
-            self._out.unmapped[segments(uri)[-1]] += sensor.get("Reading") is not None
+        has_reading = sensor.get("Reading") is not None
+        if measured is None and has_reading and uri not in self._properties.backing:
+            self._out.unmapped[segments(uri)[-1]] += 1
 
     def _read_copy(self, value: Json, time: datetime | None) -> bool:
         """Reads one value of a metric report, a copy of the property that it names.

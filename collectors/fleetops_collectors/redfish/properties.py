@@ -35,6 +35,8 @@ from fleetops_schemas.catalog import Metric, load_catalog
 
 _CIRCUITS = {"Mains": "MainsCircuit", "Branches": "BranchCircuit"}
 """Current flows into a shelf through one and out of it through the other."""
+_RAILS = frozenset({"RailVoltage", "RailCurrentAmps"})
+"""One rail is a supply's output; of several it is not said which one feeds the busbar."""
 _GATED_BY_STATE = frozenset({"redundancy_lost"})
 """Metrics that say nothing unless the part is enabled: a disabled group has no redundancy to
 lose."""
@@ -121,6 +123,8 @@ class PropertyReader:
         values = list(dig(resource, one.path))
         if not values and state == "Absent" and one.path[0] == "Status":
             values = [(None, {})]
+        if one.path[0] in _RAILS and len(values) > 1:
+            return
         for raw, holder in values:
             if one.metric.name in _GATED_BY_STATE and holder.get("State", "Enabled") != "Enabled":
                 raw = None  # noqa: PLW2901 (says nothing, whatever it says)

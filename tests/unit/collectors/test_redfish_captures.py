@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from datetime import UTC, datetime
 from functools import cache
 
 import pytest
 
-from fleetops_collectors.redfish import Decoded, Service, decode_resources, read_directory
+from fleetops.core.clock import ManualClock
+from fleetops_collectors.base import Scrape, Target
+from fleetops_collectors.redfish import (
+    Decoded,
+    RedfishCollector,
+    RedfishConfig,
+    Service,
+    decode_resources,
+    read_directory,
+)
 from fleetops_schemas.readings import Quality, Reading
 from tests.contract.collector_contract import check_readings
 from tests.support import fixtures
+from tests.unit.collectors.redfish_service import RedfishService, running
 
 pytestmark = pytest.mark.fixtures
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -187,6 +198,33 @@ class TestCoolingUnit:
     def test_its_configured_name(self) -> None:
         result = decoded("public-cooling-unit", Service(device="cdu7"))
         assert {r.device.split("/")[0] for r in result.readings} == {"cdu7"}
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["gb300_lambda/happypath", "powershelf_delta", "public-liquid-cooled-server"],
+)
+def test_over_http_it_reads_the_same(folder: str) -> None:
+    tree, _ = read_directory(fixtures() / "redfish" / folder)
+    config = RedfishConfig(name="test", deadline_seconds=60, expand=False)
+
+    async def read(url: str) -> list[Scrape]:
+        collector = RedfishCollector.create(config, ManualClock(NOW))
+        try:
+            target = Target(name="capture", url=url)
+            return [await collector.collect(target) for _ in range(2)]
+        finally:
+            await collector.close()
+
+    with running(RedfishService(dict(tree))) as url:
+        first, second = asyncio.run(read(url))
+
+    def cells(readings: list[Reading]) -> set[tuple[object, ...]]:
+        return {reading[:4] for reading in readings}
+
+    expected = decode_resources(tree, Service(), NOW)
+    assert cells(first.readings) == cells(expected.readings)
+    assert cells(second.readings) == cells(expected.readings)
 
 
 def test_empty_bays_are_absent_not_zero() -> None:

@@ -410,6 +410,18 @@ class TestPowerShelves:
         reading = only(decode(subsystem, service=Service(device="r01/shelf1")))
         assert (reading.device, reading.value) == ("r01/shelf1", value)
 
+    @pytest.mark.parametrize(("rails", "value"), [([49.9], 49.9), ([122.3, 49.0], None)])
+    def test_one_rail_is_the_output(self, rails: list[float], value: float | None) -> None:
+        metrics = resource(
+            f"{V1}/Chassis/powershelf/PowerSubsystem/PowerSupplies/Bay3/Metrics",
+            "PowerSupplyMetrics",
+            RailVoltage=[{"Reading": volts} for volts in rails],
+        )
+        found = decode(metrics, service=Service(device="r01/shelf1")).readings
+        assert [(r.device, r.value) for r in found] == (
+            [("r01/shelf1/psu3", value)] if value else []
+        )
+
 
 class TestHosts:
     def test_a_tray(self) -> None:
