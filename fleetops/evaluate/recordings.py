@@ -95,12 +95,14 @@ async def _read_live(
     )
     collector = RedfishCollector.create(config, SystemClock())
     target = Target(name=url, url=url, host=host)
+    found = Recorded([], [], [])
     try:
         for _ in range(LIVE_ROUNDS):
             scrape = await collector.collect(target)
-            if scrape.readings or scrape.events:
-                return Recorded(scrape.readings, scrape.events, scrape.warnings)
-        return Recorded([], [], scrape.warnings)
+            found = Recorded(scrape.readings, scrape.events, scrape.warnings)
+            if found.readings or found.events:
+                break
+        return found
     finally:
         await collector.close()
 

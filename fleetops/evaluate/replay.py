@@ -20,7 +20,7 @@ from fleetops.bus.base import Bus
 from fleetops.bus.view import View
 from fleetops.core.clock import Clock
 from fleetops.core.errors import InputError
-from fleetops.detect.job_trace import read_trace, trace_steps
+from fleetops.detect.job_trace import trace_steps
 from fleetops.evaluate.recordings import read_kernel_log, read_prometheus, read_redfish
 from fleetops_collectors.base import Scrape, Target
 from fleetops_collectors.batcher import Batcher
@@ -100,9 +100,8 @@ class Replay:
         """
         hosts = list(nodes) or self._nodes_in_service()
         for name in names:
-            table = read_trace(name)
             began = self._clock.monotonic()
-            for offset_seconds, batch in trace_steps(table, hosts):
+            for offset_seconds, batch in trace_steps(Path(name), hosts):
                 self._wait_until(began + offset_seconds / speed, stop)
                 if stop.is_set():
                     break

@@ -1,0 +1,183 @@
+"""``fleetops decode``: what a payload in a file says, by the decoders of the collectors.
+
+With ``-o json`` the answer is one list. What could not be used is told on stderr; the rest goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from fleetops.cli.output import Column, ExitCode, Format, FormatOption, View, say
+from fleetops.core.errors import FleetOpsError
+from fleetops.evaluate.recordings import read_kernel_log, read_prometheus, read_redfish
+from fleetops_collectors.kernel_log_decode import KernelFinding
+from fleetops_schemas.catalog import load_catalog
+from fleetops_schemas.readings import Reading
+
+app = typer.Typer(no_args_is_help=True)
+
+Files = Annotated[list[str], typer.Argument(help="Files; - is standard input.", metavar="FILE...")]
+HostOption = Annotated[
+    str | None, typer.Option("--host", help="Host the payload is of, where it does not say.")
+]
+MAX_TOLD = 20
+T = TypeVar("T")
+
+
+def _spoken(reading: Reading) -> object:
+    """The value; a state by its word."""
+    states = load_catalog()[reading.device_class].metric(reading.metric).states
+    if reading.value is None or not states:
+        return f"{reading.value:.6g}" if isinstance(reading.value, float) else reading.value
+    return states.get(int(reading.value), reading.value)
+
+
+LINES: View[KernelFinding] = View(
+    "kernel_line",
+    lambda one: f"{one.line}",
+    (
+        Column("line", lambda one: one.line),
+        Column("time", lambda one: one.time),
+        Column("device", lambda one: one.device),
+        Column("source", lambda one: one.source),
+        Column("code", lambda one: one.code),
+        Column("kind", lambda one: one.kind),
+        Column("severity", lambda one: one.severity),
+        Column("action", lambda one: one.recommended_action),
+        Column("text", lambda one: one.text, wide=True),
+    ),
+)
+READINGS: View[Reading] = View(
+    "reading",
+    lambda one: f"{one.device}/{one.metric}",
+    (
+        Column("device", lambda one: one.device),
+        Column("metric", lambda one: one.metric),
+        Column("value", _spoken),
+        Column("unit", lambda one: one.unit),
+        Column("quality", lambda one: one.quality),
+        Column("class", lambda one: one.device_class, wide=True),
+        Column("time", lambda one: one.time, wide=True),
+    ),
+)
+
+
+@app.command("kernel-log")
+def kernel_log(
+    files: Files,
+    host: HostOption = None,
+    boot_time: Annotated[
+        datetime | None,
+        typer.Option(
+            help="What uptimes count from, with its zone: lines without a date get one.",
+            formats=["%Y-%m-%dT%H:%M:%S%z"],
+        ),
+    ] = None,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Lines of a kernel log that mean something, with what to do about each."""
+    found, failed = _all(files, lambda name: list(read_kernel_log(name, host, boot_time)))
+    if output is Format.JSON:
+        _print_list([one.as_dict() for one in found])
+    else:
+        LINES.show(found, output)
+    _end(files, failed)
+
+
+@app.command()
+def prometheus(files: Files, host: HostOption = None, output: FormatOption = Format.TABLE) -> None:
+    """Readings in Prometheus or OpenMetrics text (dcgm-exporter, training ranks)."""
+
+    def read(name: str) -> list[Reading]:
+        decoded = read_prometheus(name, host)
+        for line in decoded.skipped[:MAX_TOLD]:
+            say(f"{name}: line {line.line}: {line.reason}: {line.text}")
+        if decoded.skipped_total > MAX_TOLD:
+            say(f"{name}: {decoded.skipped_total} lines could not be used in all")
+        if decoded.unmapped:
+            names = ", ".join(sorted(decoded.unmapped)[:8])
+            say(f"{name}: {decoded.unmapped.total()} samples have no column: {names}")
+        return decoded.readings
+
+    found, failed = _all(files, read)
+    _print_readings(found, output)
+    _end(files, failed)
+
+
+@app.command()
+def redfish(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="Capture folders or files, live services (http:// or https://), or -.",
+            metavar="DIR_OR_URL...",
+        ),
+    ],
+    host: HostOption = None,
+    username: Annotated[str | None, typer.Option(help="For a live service.")] = None,
+    password_file: Annotated[Path | None, typer.Option(help="For a live service.")] = None,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Readings of a Redfish service, live or from a capture."""
+
+    def read(name: str) -> list[Reading]:
+        recorded = read_redfish(name, host, username, password_file)
+        for warning in recorded.warnings[:MAX_TOLD]:
+            say(f"{name}: {warning}")
+        return recorded.readings
+
+    found, failed = _all(sources, read)
+    _print_readings(found, output)
+    _end(sources, failed)
+
+
+def _all(names: Sequence[str], read: Callable[[str], Iterable[T]]) -> tuple[list[T], int]:
+    """Everything of every source; one that fails is told and the others go on."""
+    found: list[T] = []
+    failed = 0
+    for name in names:
+        try:
+            found.extend(read(name))
+        except FleetOpsError as error:
+            say(f"fleetops: {error}")
+            failed += 1
+    return found, failed
+
+
+def _print_readings(readings: list[Reading], output: Format) -> None:
+    if output is Format.JSON:
+        _print_list([reading_dict(one) for one in readings])
+        return
+    READINGS.show(readings, output)
+    counts = Counter(one.quality for one in readings)
+    say(f"{len(readings)} readings: " + ", ".join(f"{n} {q}" for q, n in counts.most_common()))
+
+
+def reading_dict(reading: Reading) -> dict[str, Any]:
+    """A reading as JSON's types."""
+    return {
+        "device": reading.device,
+        "device_class": reading.device_class,
+        "metric": reading.metric,
+        "value": reading.value,
+        "unit": reading.unit,
+        "quality": reading.quality.value,
+        "time": reading.time.isoformat() if reading.time else None,
+    }
+
+
+def _print_list(items: list[dict[str, Any]]) -> None:
+    sys.stdout.write(json.dumps(items, indent=1, ensure_ascii=False) + "\n")
+
+
+def _end(names: Sequence[str], failed: int) -> None:
+    if failed:
+        raise SystemExit(ExitCode.FAILED if failed == len(names) else ExitCode.PARTIAL)
