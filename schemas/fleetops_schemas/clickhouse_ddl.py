@@ -11,6 +11,8 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from typing_extensions import override
+
 from fleetops_schemas.catalog import DeviceClass, Metric, MetricKind, MetricType
 from fleetops_schemas.telemetry import BASE_COLUMNS, NULLS_COLUMN
 
@@ -45,6 +47,7 @@ class Column(NamedTuple):
     type: str
     codec: str
 
+    @override
     def __str__(self) -> str:
         return f"`{self.name}` {self.type} CODEC({self.codec})"
 
