@@ -170,6 +170,7 @@ _HOST: tuple[Rule, ...] = (
     ("Temperature", r"board|systemboard|pch|_io_", "board_temperature_celsius"),
     ("Rotational", r"", "fan_speed_rpm"),
     ("Percent", r"fan|pwm", "fan_speed_ratio"),
+    ("Power", r"gpu|cpu|dimm|dram|memory|fan", ""),
     ("Power", r"total.*(hsc|power)|(system|chassis|node)_power", "power_watts"),
     ("Energy", r"total", "energy_joules"),
 )

@@ -479,6 +479,25 @@ class TestHosts:
             "fan_speed_rpm": 5000.0,
         }
 
+    def test_the_sensors_of_a_tray(self) -> None:
+        result = decode(
+            sensor("Chassis_0_TotalHSC_Power_0", 1171.3, ReadingType="Power"),
+            sensor("HGX_Chassis_0_TotalGPU_Power_0", 4000.0, ReadingType="Power"),
+            sensor("Chassis_0_FAN_1_FRONT", 8623.0, ReadingType="Rotational"),
+            sensor("Chassis_0_FAN_1_PWM", 29.8, ReadingType="Percent"),
+            sensor("HGX_ProcessorModule_0_Inlet_Temp_0", 27.5, ReadingType="Temperature"),
+            sensor("ProcessorModule_0_CPU_0_Temp_0", 51.0, ReadingType="Temperature"),
+            sensor("Chassis_0_Altitude_0", 132.0, ReadingType="Altitude", ReadingUnits="m"),
+        )
+        assert {r.metric: r.value for r in result.readings} == {
+            "power_watts": 1171.3,
+            "fan_speed_rpm": 8623.0,
+            "fan_speed_ratio": pytest.approx(0.298),
+            "inlet_temperature_celsius": 27.5,
+            "cpu_temperature_celsius": 51.0,
+        }
+        assert set(result.unmapped) == {"HGX_Chassis_0_TotalGPU_Power_0", "Chassis_0_Altitude_0"}
+
     def test_foreign_units_are_converted(self) -> None:
         flow = sensor("CoolantFlow", 10.0, ReadingUnits="[gal_us]/min")
         reading = only(decode(flow))
