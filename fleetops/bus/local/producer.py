@@ -134,32 +134,51 @@ class LocalProducer(Closing):
 
     def _commit(self, batch: list[Outgoing]) -> None:
         """Writes a batch, however long it takes; whoever waits for it has a deadline."""
-        while not self._abandoned.is_set():
+        waiting = [batch]
+        while waiting and not self._abandoned.is_set():
             try:
-                self._log.append(batch)
-                break
+                self._log.append(waiting[-1])
+            except LogFullError as error:
+                self._failure = str(error)
+                if not self._make_room():
+                    # A part of it may fit where all of it does not.
+                    waiting += _halves(waiting.pop())
+                    self._abandoned.wait(RETRY_SECONDS)
             except TemporaryError as error:
                 self._failure = str(error)
-                if isinstance(error, LogFullError):
-                    self._maintain()
-                    self._reclaim()
                 self._abandoned.wait(RETRY_SECONDS)
-        self._failure = ""
-        self._room.give_back(len(batch), sum(len(message.value) for message in batch))
+            else:
+                self._failure = ""
+                self._give_back(waiting.pop())
+        for abandoned in waiting:
+            self._give_back(abandoned)
+
+    def _give_back(self, messages: list[Outgoing]) -> None:
+        self._room.give_back(len(messages), sum(len(message.value) for message in messages))
 
     def _maintain(self) -> None:
         try:
             self._retention.maintain(milliseconds(self._clock.now()))
-        except BusUnavailableError as error:
+        except TemporaryError as error:
             get_logger("bus").warning("retention put off", why=str(error))
 
-    def _reclaim(self) -> None:
+    def _make_room(self) -> bool:
+        """Whether something could go from a full log."""
         try:
-            removed = self._retention.reclaim()
-        except BusUnavailableError as error:
-            get_logger("bus").warning("cannot make room", why=str(error))
-        else:
-            get_logger("bus").warning("the log is full", removed_processed_messages=removed)
+            removed = self._retention.maintain(milliseconds(self._clock.now()))
+            removed += self._retention.reclaim()
+        except TemporaryError as error:
+            get_logger("bus").warning("cannot make room in the log", why=str(error))
+            return False
+        if removed:
+            get_logger("bus").warning("the log was full", removed_messages=removed)
+        return removed > 0
+
+
+def _halves(messages: list[Outgoing]) -> list[list[Outgoing]]:
+    """A batch in two, the first to be written last in the list; a single message stays."""
+    middle = len(messages) // 2
+    return [part for part in (messages[middle:], messages[:middle]) if part]
 
 
 class LocalFencedProducer(Closing):

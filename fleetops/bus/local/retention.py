@@ -99,7 +99,7 @@ class Retention:
         stale = self._log.rows(
             "SELECT id FROM message WHERE id >= ? AND id < ? AND (id NOT IN "
             "(SELECT max(id) FROM message WHERE id >= ? AND id < ? GROUP BY key) "
-            "OR (length(value) = 0 AND time_ms < ?))",
+            "OR (length(value) = 0 AND time_ms < ?)) ORDER BY id",
             *(low, high, low, high, tombstones_before_ms),
         )
         ids = [int(str(id_)) for (id_,) in stale]
