@@ -157,11 +157,15 @@ def _shared(findings: list[Finding], scene: Scene) -> Step:
 
 
 def _common_parent(family: str, findings: Sequence[Finding], scene: Scene) -> Parent | None:
-    """The parent most of whose hosts show a symptom of the family; the best covered one."""
+    """The parent most of whose hosts show a symptom of the family.
+
+    The one that explains the most of them, so that none is left over to be blamed; of equals the
+    better covered one.
+    """
     hosts = {f.host for f in findings if f.host is not None and family_of(f.kind) == family}
     kinds = PARENTS_OF.get(family, tuple(ParentKind))
     busy = scene.facts.busy_hosts() if family == Family.PERFORMANCE else frozenset()
-    best: tuple[float, int, Parent] | None = None
+    best: tuple[int, float, Parent] | None = None
     candidates = dict.fromkeys(p for host in sorted(hosts) for p in scene.topology.parents(host))
     for parent in candidates:
         children = scene.topology.children(parent)
@@ -169,7 +173,7 @@ def _common_parent(family: str, findings: Sequence[Finding], scene: Scene) -> Pa
         count = len(children & hosts)
         if parent.kind not in kinds or count < max(MIN_SHARED_HOSTS, SHARED_SHARE * len(able)):
             continue
-        rank = (count / len(able), count, parent)
+        rank = (count, count / len(able), parent)
         if best is None or rank[:2] > best[:2]:
             best = rank
     return best[2] if best is not None else None

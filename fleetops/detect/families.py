@@ -75,7 +75,6 @@ PARENTS_OF: Mapping[str, tuple[ParentKind, ...]] = {
     Family.PERFORMANCE: (
         ParentKind.COOLANT_LOOP,
         ParentKind.POWER_SHELF,
-        ParentKind.LEAF_SWITCH,
         ParentKind.RACK,
     ),
     Family.ACCELERATOR: (ParentKind.POWER_SHELF, ParentKind.COOLANT_LOOP, ParentKind.RACK),
