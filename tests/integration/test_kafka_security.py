@@ -123,19 +123,3 @@ def test_a_broker_that_is_not_there_is_temporary(config: BusConfig) -> None:
     with pytest.raises(BusUnavailableError, match=nowhere):
         open_bus(BusConfig(kind="kafka", bootstrap_servers=(nowhere,)), SystemClock())
     assert time.monotonic() - started < SOON_SECONDS
-
-
-@pytest.mark.parametrize(
-    ("change", "key"),
-    [
-        ({"bootstrap_servers": ()}, "bus.bootstrap_servers"),
-        ({"username": None}, "bus.username"),
-        ({"password_file": None}, "bus.password_file"),
-        ({"password_file": Path("no/such/file")}, "bus.password_file"),
-        ({"ca_file": Path("no/such/file")}, "bus.ca_file"),
-    ],
-)
-def test_what_is_missing_is_named_without_asking_the_broker(
-    config: BusConfig, change: dict[str, object], key: str
-) -> None:
-    assert key in refusal(config.model_copy(update=change))
