@@ -73,11 +73,13 @@ class ApiRig:
 
 
 @contextmanager
-def api_rig(folder: Path, *, tokens: bool = True) -> Iterator[ApiRig]:
+def api_rig(
+    folder: Path, *, tokens: bool = True, bus_config: BusConfig | None = None
+) -> Iterator[ApiRig]:
     """Serves an empty fleet from ``folder``."""
     config = Config(
         state_dir=folder,
-        bus=BusConfig(path=folder / "bus.sqlite"),
+        bus=bus_config or BusConfig(path=folder / "bus.sqlite"),
         store=StoreConfig(path=folder / "store"),
         api=ApiConfig(
             port=0,
