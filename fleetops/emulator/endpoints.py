@@ -20,9 +20,10 @@ FILE_NAME = "endpoints.json"
 PASSWORD_FILE_NAME = "redfish_password"  # noqa: S105  a file's name
 USERNAME = "fleetops"
 FAST_SECONDS = 1.0
-SLOW_SECONDS = 2.0
+SLOW_SECONDS = 4.0
+"""Of Redfish: some 15 requests a controller and round; real ones are asked every 30 to 60 s."""
 DEADLINE_SECONDS = 3.0
-WALK_DEADLINE_SECONDS = 5.0
+WALK_DEADLINE_SECONDS = 8.0
 """Of Redfish: the first round walks through all of a controller's resources."""
 LOG_SECONDS = 5.0
 

@@ -13,6 +13,7 @@ from typing import Annotated, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
+from typing_extensions import override
 
 from fleetops.core.config import describe
 from fleetops.core.errors import ConfigError
@@ -120,6 +121,12 @@ class Outcome(Expectation):
     hold_seconds: Annotated[float, Field(ge=0.0, le=3600.0)] = 10.0
     """How long it must then stay true: a wrong drain may come late."""
     checkpoints: tuple[Checkpoint, ...] = ()
+
+    @override
+    def resolve(self, hosts: Sequence[str]) -> Self:
+        """The same with every device by name, at the checkpoints too."""
+        points = tuple(point.resolve(hosts) for point in self.checkpoints)
+        return super().resolve(hosts).model_copy(update={"checkpoints": points})
 
 
 class Scenario(Model):

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
@@ -138,9 +139,9 @@ class RedfishCollector:
                 )
             if self._tls is None:
                 self._tls = tls_context(self._config)
-            http = make_client(target.url, self._tls, self._config.deadline_seconds)
+            open_http = partial(make_client, target.url, self._tls, self._config.deadline_seconds)
             session = RedfishSession(
-                target.name, http, self._credentials(), self._config.max_body_bytes
+                target.name, open_http, self._credentials(), self._config.max_body_bytes
             )
             reader = self._readers[target.name] = _Reader(session, self._crawl(session))
         return reader

@@ -31,7 +31,7 @@ class RedfishSession:
     def __init__(
         self,
         name: str,
-        http: httpx.AsyncClient,
+        open_http: Callable[[], httpx.AsyncClient],
         credentials: tuple[str, str] | None,
         max_body_bytes: int,
     ) -> None:
@@ -39,13 +39,15 @@ class RedfishSession:
 
         Args:
             name: names the target in errors.
-            http: a client of the service's origin; closed with the session.
+            open_http: makes a client of the service's origin; closed with the session.
             credentials: user name and password; None to read without.
             max_body_bytes: longest answer accepted.
         """
         self.sessions_uri: Callable[[], str] = lambda: f"{ROOT}/SessionService/Sessions"
         self._name = name
-        self._http = http
+        self._open_http = open_http
+        self._http = open_http()
+        self._closing: set[asyncio.Task[None]] = set()
         self._credentials = credentials
         self._max_body_bytes = max_body_bytes
         self._token = ""
@@ -81,7 +83,7 @@ class RedfishSession:
             except (InputError, TemporaryError) as error:
                 get_logger("redfish").warning("logout failed", target=self._name, error=str(error))
         self._token = self._location = ""
-        await self._http.aclose()
+        await asyncio.gather(self._http.aclose(), *self._closing)
 
     async def _get(self, path: str) -> Answer:
         answer = await self._ask("GET", path)
@@ -92,16 +94,27 @@ class RedfishSession:
     async def _ask(self, method: str, path: str, json: Json | None = None) -> Answer:
         auth = httpx.BasicAuth(*self._credentials) if self._basic and self._credentials else None
         token = {"X-Auth-Token": self._token} if self._token else {}
-        return await ask(
-            self._http,
-            method,
-            path,
-            where=f"{self._name}: {path}",
-            max_bytes=self._max_body_bytes,
-            headers={**HEADERS, **token},
-            auth=auth,
-            json=json,
-        )
+        try:
+            return await ask(
+                self._http,
+                method,
+                path,
+                where=f"{self._name}: {path}",
+                max_bytes=self._max_body_bytes,
+                headers={**HEADERS, **token},
+                auth=auth,
+                json=json,
+            )
+        except (asyncio.CancelledError, TemporaryError):
+            self._renew()
+            raise
+
+    def _renew(self) -> None:
+        """A request cut off midway can leave its connection counted as busy for ever."""
+        closing = asyncio.ensure_future(self._http.aclose())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        self._http = self._open_http()
 
     async def _open_once(self) -> None:
         """Logs in. A caller that is cut off leaves the login to end, so that no session leaks."""

@@ -178,7 +178,10 @@ def action_of(event: Event, faults: FaultCatalog) -> RecommendedAction:
         for code in (faults.xid(event.code), faults.sxid(event.code)):
             if code.known and code.kind == event.kind:
                 return code.action
-    return faults.kind(event.kind).action
+    kind = faults.kind(event.kind)
+    if event.severity.rank < kind.severity.rank:
+        return _at_most_inspect(kind.action)  # a small leak calls for eyes, not for a drain
+    return kind.action
 
 
 def _at_most_inspect(action: RecommendedAction) -> RecommendedAction:
