@@ -283,10 +283,13 @@ def withdrawn(action: Action, incident: Incident | None) -> str | None:
 
 
 def reconsidered(action: Action, fleet: FleetView, incident: Incident | None) -> Action:
-    """An action that the policy allowed, judged again before its first act."""
+    """The planner's action on one node, judged again: before its act, and while it waits.
+
+    What waits only for a cap goes ahead by itself once the cap has room.
+    """
     request = Request(action.kind, action.target, PLANNER, action.reason, incident, action.id)
     ruling = decide(request, fleet)
-    if ruling.verdict is Ruling.ALLOW:
+    if STATE_OF[ruling.verdict] is action.state:
         return action
     return action.model_copy(
         update={

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 from typing_extensions import override
@@ -250,6 +250,17 @@ class OperateService(Closing):
                 self._record(driver, planner.closed(action, ActionState.CANCELLED, "policy", why))
             elif pending and action.expires_at and self._clock.now() > action.expires_at:
                 self._record(driver, _expired(action))
+            elif pending and self._poller.error is None:
+                self._reconsider(driver, action)
+
+    def _reconsider(self, driver: Driver, action: Action) -> Action:
+        """Judges what the policy decided for one node again; what people decided stands."""
+        if action.decided_by != "policy" or action.target not in action.nodes:
+            return action
+        incident = self._incidents.get(action.incident_id or "")
+        fleet = self._fleet(driver.ledger.book)
+        again = planner.reconsidered(action, fleet, incident)
+        return action if again is action else self._record(driver, again)
 
     def _plan(self, driver: Driver) -> None:
         if self._poller.read_at is None:
@@ -261,7 +272,7 @@ class OperateService(Closing):
             for action in planner.noticed(fleet, read_at, book, keeps_reason=keeps_reason):
                 self._record(driver, action)
         fleet = self._fleet(book)
-        for incident in self._incidents.values():
+        for incident in sorted(self._incidents.values(), key=_age):
             planned = planner.plan_incident(incident, fleet, book, self._breaker.reset_id)
             for action in planned:
                 self._record(driver, action)
@@ -290,11 +301,8 @@ class OperateService(Closing):
             return driver.run(executor.wait(action, node, self._poller.error))
         incident = self._incidents.get(action.incident_id or "")
         started = outcome_of(action, node).attempts > 0
-        if action.decided_by == "policy" and not started and action.target in action.nodes:
-            fleet = self._fleet(driver.ledger.book)
-            again = planner.reconsidered(action, fleet, incident)
-            if again is not action:
-                return self._record(driver, again)
+        if not started and (again := self._reconsider(driver, action)) is not action:
+            return again
         objection = planner.objection(action, node, incident)
         done = driver.run(executor.carry_out(action, node, objection))
         outcome = outcome_of(done, node)
@@ -335,6 +343,10 @@ def _intent(message: Message) -> Intent | None:
         return Intent.decode(message.value)
     except ValidationError:
         return None
+
+
+def _age(incident: Incident) -> tuple[datetime, str]:
+    return incident.opened_at, incident.id
 
 
 def _expired(action: Action) -> Action:
