@@ -136,7 +136,7 @@ class EngineStore(ABC):
             known = self._columns(table)
             if not known:
                 raise StoreRejectedError(
-                    f"there is no table {table!r}; create it first: fleetops store migrate"
+                    f"there is no table {table!r}; `fleetops run ingest` creates it when it starts"
                 )
             with self._lock:
                 self._described[table] = known

@@ -64,5 +64,5 @@ def error_of(message: str, place: str, code: int | None = None) -> FleetOpsError
     if code in _PASSING:
         return StoreUnavailableError(said)
     if code == UNKNOWN_DATABASE:
-        return StoreRejectedError(f"{said}; create it first: fleetops store migrate")
+        return StoreRejectedError(f"{said}; `fleetops run ingest` creates it when it starts")
     return StoreRejectedError(said)

@@ -22,6 +22,7 @@ from tests.clickhouse_testbed import ClickHouseTestbed, clickhouse_testbed
 from tests.contract.store_contract import StoreContract
 from tests.contract.store_data import telemetry, unique
 from tests.contract.store_queries_contract import StoreQueriesContract
+from tests.tls_proxy import make_certificate, tls_proxy
 
 __all__ = ["clickhouse_testbed"]
 pytestmark = pytest.mark.clickhouse
@@ -120,7 +121,7 @@ def test_a_password_from_a_file(own_testbed: ClickHouseTestbed, tmp_path: Path) 
 def test_a_database_that_is_not_there_yet(clickhouse_testbed: ClickHouseTestbed) -> None:
     with open_store(clickhouse_testbed.config(), SystemClock()) as store:
         store.ping()
-        with pytest.raises(StoreRejectedError, match="fleetops store migrate"):
+        with pytest.raises(StoreRejectedError, match="fleetops run ingest"):
             store.query("SELECT 1")
         store.migrate()
         assert store.query("SELECT 1 AS one").to_pylist() == [{"one": 1}]
@@ -146,3 +147,21 @@ def _until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_tls_is_verified(clickhouse_testbed: ClickHouseTestbed, tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    stranger, _ = make_certificate(tmp_path, "stranger")
+    with tls_proxy(clickhouse_testbed.port, certificate, key) as port:
+        config = clickhouse_testbed.config(port=port, secure=True, ca_file=certificate)
+        with open_store(config, SystemClock()) as store:
+            store.migrate()
+            store.insert("host", telemetry("host", [unique()]))
+            assert store.query("SELECT count() AS n FROM host").to_pylist() == [{"n": 1}]
+        for ca_file in (stranger, None):
+            doubtful = config.model_copy(update={"ca_file": ca_file})
+            with (
+                open_store(doubtful, SystemClock()) as store,
+                pytest.raises(StoreUnavailableError, match="CERTIFICATE_VERIFY_FAILED"),
+            ):
+                store.ping()

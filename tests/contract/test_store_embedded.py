@@ -6,13 +6,17 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from fleetops.core.clock import SystemClock
 from fleetops.core.config import StoreConfig
 from fleetops.core.errors import ConfigError, StoreUnavailableError
+from fleetops.store.base import Store
 from fleetops.store.factory import open_store
 from tests.contract.store_contract import StoreContract
 from tests.contract.store_data import telemetry, unique
@@ -21,6 +25,7 @@ from tests.contract.store_queries_contract import StoreQueriesContract
 OPEN = """
 import sys
 from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
 import pyarrow as pa
 from fleetops.core.clock import SystemClock
@@ -133,3 +138,56 @@ def test_reopening_finds_the_rows(tmp_path: Path) -> None:
             store.insert("host", telemetry("host", [device]))
             sql = "SELECT count() AS n FROM host FINAL WHERE device = {d:String}"
             assert store.query(sql, {"d": device}).to_pylist() == [{"n": 1}]
+
+
+def test_hardened_processes_may_query(tmp_path: Path) -> None:
+    """Under systemd's MemoryDenyWriteExecute the engine's own compiler fails from query 4 on."""
+    process = script(
+        """
+        import ctypes
+        PR_SET_MDWE, REFUSE_EXEC_GAIN = 65, 1
+        if ctypes.CDLL(None).prctl(PR_SET_MDWE, REFUSE_EXEC_GAIN, 0, 0, 0) != 0:
+            print("unsupported", flush=True)
+            sys.exit(0)
+        for _ in range(8):
+            rows = store.query("SELECT number % 7 AS k, sum(number * 3 + 1) AS s, avg(-number) "
+                               "FROM numbers(100000) GROUP BY k ORDER BY k, s DESC").num_rows
+        print(rows, flush=True)
+        """,
+        tmp_path,
+    )
+    answer, errors = process.communicate(timeout=60)
+    if answer.strip() == "unsupported":
+        pytest.skip("the kernel (before 6.3) has no PR_SET_MDWE")
+    assert (answer.strip(), process.returncode) == ("7", 0), errors
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 48 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("may not mount a small file system here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(store: Store, acknowledged: list[int]) -> None:
+    """Two million characters that do not compress, again and again."""
+    for number in range(200):
+        text = np.random.default_rng(number).bytes(1_000_000).hex()
+        store.insert("noise", pa.table({"n": pa.array([number], pa.uint64()), "text": [text]}))
+        acknowledged.append(number)
+
+
+def test_a_full_disk_loses_nothing_acknowledged(small_disk: Path) -> None:
+    with open_store(StoreConfig(path=small_disk), SystemClock()) as store:
+        store.query("CREATE TABLE noise (n UInt64, text String) ENGINE = MergeTree ORDER BY n")
+        acknowledged: list[int] = []
+        with pytest.raises(StoreUnavailableError, match="the disk is full"):
+            fill(store, acknowledged)
+        assert len(acknowledged) > 5
+        stored = store.query("SELECT n FROM noise ORDER BY n").column("n").to_pylist()
+        assert stored == acknowledged

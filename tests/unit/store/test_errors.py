@@ -24,7 +24,7 @@ from fleetops.store.errors import MAX_MESSAGE, error_of
         ("Code: 159. DB::Exception: Timeout exceeded", StoreUnavailableError, r"code 159\)$"),
         ("Code: 252. DB::Exception: Too many parts", StoreUnavailableError, "Too many parts"),
         ("Code: 516. DB::Exception: x: Authentication failed", ConfigError, "store.password_file"),
-        ("Code: 81. DB::Exception: Database x", StoreRejectedError, "fleetops store migrate"),
+        ("Code: 81. DB::Exception: Database x", StoreRejectedError, "fleetops run ingest"),
         ("Code: 62. DB::Exception: Syntax error", StoreRejectedError, "^here: Syntax error"),
         ("something else", StoreRejectedError, "^here: something else$"),
     ],
