@@ -10,6 +10,8 @@ from fleetops_schemas.faults import load_faults
 from fleetops_schemas.records import Finding, Incident, RecommendedAction, Severity, Verdict
 from fleetops_schemas.topology import host_of
 
+Identity = tuple[str, str, RecommendedAction, tuple[str, ...]]
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -31,9 +33,9 @@ class Cause:
     """The parent itself is in order again; what its hosts still show is an after-effect."""
 
     @property
-    def identity(self) -> tuple[str, str, tuple[str, ...]]:
+    def identity(self) -> Identity:
         """What must hold for a while before anybody is blamed."""
-        return self.key, self.kind, self.suspects
+        return self.key, self.kind, self.action, self.suspects
 
 
 def cause_key(family: str, device: str) -> str:

@@ -21,8 +21,8 @@ class Watched:
 
     @property
     def device(self) -> str:
-        """What findings about this one collector are about."""
-        return f"{self.report.instance}/{self.report.collector}"
+        """What findings about this one collector are about: its name, unique everywhere."""
+        return self.report.collector
 
     def failing(self, reports: int) -> list[TargetReport]:
         """Targets that did not answer for at least so many reports in a row."""
@@ -87,7 +87,8 @@ class CollectorWatch:
         for instance, members in sorted(by_instance.items()):
             silent = [watched for watched in members if self._is_silent(watched, now)]
             if len(silent) == len(members):
-                yield _silence(instance, silent, now)
+                whole = instance if len(members) > 1 else silent[0].device
+                yield _silence(whole, silent, now)
                 continue
             patience = max(self._patience(watched) for watched in members)
             for watched in silent:

@@ -17,7 +17,7 @@ SHOWN_FINDINGS = 6
 
 _TODO = {
     "cold_plate_restricted": "check hoses, quick disconnects and cold plates of the tray",
-    "coolant_leak": "look at the tray before it is powered again; the detector stays latched",
+    "coolant_leak": "look at the tray; the detector stays latched",
     "accelerator_fallen_off_bus": "power-cycle the host; if it comes back again, replace the part",
     "slow_rank": "run the vendor's diagnostics on its accelerator and links",
     "coolant_pump_degraded": "look at the pump, its drive and its check valve",
@@ -213,7 +213,7 @@ def _loop_of(host: str, scene: Scene) -> str | None:
 def _advice(cause: Cause) -> str:
     todo = _TODO.get(cause.kind)
     tail = f"; then {todo}" if todo else ""
-    if cause.suspects:
+    if cause.suspects and cause.action.drains:
         return f"To do: take {fold(cause.suspects)} out of service{tail}."
     if cause.action.drains:
         return (

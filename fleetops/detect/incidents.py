@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fleetops.core.config import DetectConfig
-from fleetops.detect.cause import Cause, key_of
+from fleetops.detect.cause import Cause, Identity, key_of
 from fleetops.detect.correlate import Scene
 from fleetops.detect.explain import explanation, title
 from fleetops_schemas.records import (
@@ -46,7 +46,7 @@ class IncidentBook:
         self._delay = timedelta(seconds=config.correlation_seconds)
         self._resolve_after = timedelta(seconds=config.resolve_after_seconds)
         self._open: dict[str, _Open] = {}
-        self._held_since: dict[tuple[str, str, tuple[str, ...]], datetime] = {}
+        self._held_since: dict[Identity, datetime] = {}
 
     def restore(self, incidents: Iterable[Incident], now: datetime) -> None:
         """Takes over the open incidents after a restart."""

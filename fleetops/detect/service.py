@@ -12,7 +12,7 @@ from typing import cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from fleetops.bus.base import Bus, Message
 from fleetops.bus.dead_letter import PoisonLimit, dead_letter
@@ -35,10 +35,9 @@ from fleetops_schemas.records import (
     Finding,
     FindingStatus,
     Incident,
-    Record,
 )
 from fleetops_schemas.telemetry import TelemetryError, TelemetryHeader, decode_batch
-from fleetops_schemas.topology import HostPlacement, Topology
+from fleetops_schemas.topology import InventoryRecord, Topology
 
 GROUP = "detect"
 POLL_MESSAGES = 2000
@@ -49,12 +48,6 @@ OLD_TELEMETRY = timedelta(minutes=10)
 OLD_REPORT = timedelta(hours=1)
 """A collector last heard of longer ago, when the detector starts, is taken for removed."""
 ACTED = frozenset({ActionState.APPROVED, ActionState.EXECUTING, ActionState.DONE})
-
-
-class InventoryRecord(Record, HostPlacement):
-    """A placement as it travels: a newer writer's fields are ignored."""
-
-    model_config = ConfigDict(extra="ignore")
 
 
 @dataclass(slots=True)

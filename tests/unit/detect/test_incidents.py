@@ -12,6 +12,8 @@ from fleetops_schemas.records import (
     FindingStatus,
     Incident,
     IncidentStatus,
+    RecommendedAction,
+    Severity,
     Verdict,
 )
 from tests.unit.detect.findings import clogged, finding, heated
@@ -268,3 +270,25 @@ def test_what_an_incident_carries_is_bounded() -> None:
     assert incident.findings[0].kind == "coolant_flow_low"
     assert len(incident.timeline) <= 1 + 1 + len(HOSTS)
     assert "127 more like it" in incident.explanation
+
+
+def test_a_leak_that_grows_is_the_same_incident_and_drains_only_then() -> None:
+    desk = Desk()
+    small = finding(
+        "coolant_leak",
+        "node004/leak0",
+        severity=Severity.WARNING,
+        action=RecommendedAction.INSPECT,
+    )
+    desk.feed(0, [small])
+    desk.run(1, 30)
+    (first,) = desk.book.open
+    assert (first.severity, first.action) == (Severity.WARNING, RecommendedAction.INSPECT)
+    assert "take node004" not in first.explanation
+    desk.feed(30, [finding("coolant_leak", "node004/leak0", 30)])
+    assert not desk.book.open[0].action.drains  # it has to hold, too
+    desk.run(31, 45)
+    (then,) = desk.book.open
+    assert (then.id, then.severity) == (first.id, Severity.CRITICAL)
+    assert then.action.drains
+    assert then.suspect_hosts == ("node004",)
