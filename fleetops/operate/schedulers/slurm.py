@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -155,25 +156,28 @@ class SlurmScheduler:
         if done.code != 0:  # 21.08: only sinfo and squeue speak JSON
             command = ["sinfo", "--json"]
             done = self._read(command, deadline)
-        return slurm_json.records(done.output, "nodes", " ".join(command))
+        with _as_unavailable():
+            listed = slurm_json.records(done.output, "nodes", " ".join(command))
+        return [raw for raw in listed if raw.get("name")]
 
     def _jobs(self, states: Collection[str], deadline: float) -> Iterator[Job]:
         # 21.08 prints every job whatever was asked, so the states are checked again.
         command = ["squeue", "--json", "--states=" + ",".join(sorted(states))]
         done = self._read(command, deadline)
-        for raw in slurm_json.records(done.output, "jobs", command[0]):
-            job = slurm_json.parse_job(raw, self._clock.now())
-            if job.state in states:
-                yield job
+        now = self._clock.now()
+        with _as_unavailable():
+            listed = slurm_json.records(done.output, "jobs", command[0])
+            jobs = [slurm_json.parse_job(raw, now) for raw in listed]
+        return (job for job in jobs if job.state in states)
 
     def _read(
         self, command: Sequence[str], deadline: float, tolerate: re.Pattern[str] | None = None
     ) -> Finished:
         try:
-            done = self._run(command, deadline)
-        except (TimeoutError, InputError) as error:
-            text = f"{' '.join(command)}: {error or 'no answer in time'}"
-            raise SchedulerUnavailableError(text) from error
+            with _as_unavailable():
+                done = self._run(command, deadline)
+        except TimeoutError as error:
+            raise SchedulerUnavailableError(f"{' '.join(command)}: no answer in time") from error
         if done.code != 0 and not (tolerate and tolerate.search(done.errors)):
             raise SchedulerUnavailableError(str(_refusal(done, " ".join(command))))
         return done
@@ -197,6 +201,15 @@ class SlurmScheduler:
 
     def _deadline(self) -> float:
         return self._clock.monotonic() + self._config.deadline_seconds
+
+
+@contextmanager
+def _as_unavailable() -> Iterator[None]:
+    """An answer that cannot be used is as good as none."""
+    try:
+        yield
+    except InputError as error:
+        raise SchedulerUnavailableError(str(error)) from error
 
 
 def _refusal(done: Finished, what: str) -> FleetOpsError:
