@@ -9,15 +9,14 @@ from typing import Protocol, Self, runtime_checkable
 
 import pyarrow as pa
 
+from fleetops_schemas.clickhouse_ddl import rollup_table
+
+__all__ = ["RECORD_TABLES", "Parameter", "Store", "rollup_table"]
+
 Parameter = str | int | float | bool | datetime | Sequence[str] | Sequence[int]
 
 RECORD_TABLES = ("events", "findings", "incidents", "actions")
 """Tables of control records; telemetry has one table a device class and one roll-up of each."""
-
-
-def rollup_table(device_class: str) -> str:
-    """Name of a class's one-minute table."""
-    return f"{device_class}_1m"
 
 
 @runtime_checkable

@@ -146,6 +146,15 @@ class StoreContract:
         assert answer.combine_chunks().equals(rows.combine_chunks())
         assert type(record).decode(answer["body"][0].as_py().encode()) == record
 
+    def test_events_of_a_clock_that_stands_still_are_kept(self, store: Store) -> None:
+        times = [datetime(1970, 1, 1, tzinfo=UTC), datetime(2021, 3, 4, tzinfo=UTC)]
+        host = unique()
+        made = [EVENT.model_copy(update={"host": host, "time": time}) for time in times]
+        store.insert("events", events_table(made))
+        store.query("OPTIMIZE TABLE events FINAL")
+        sql = "SELECT time FROM events WHERE host = {h:String} ORDER BY time"
+        assert store.query(sql, {"h": host}).column("time").to_pylist() == times
+
     def test_the_newest_version_of_a_record_wins(self, store: Store) -> None:
         opened = INCIDENT.model_copy(update={"id": unique("incident")})
         later = opened.updated_at + timedelta(microseconds=1)

@@ -1,6 +1,7 @@
 -- Control records. The columns are what people filter by; `body` is the whole record as JSON.
 -- The newest `updated_at` of a key wins; before a merge, read with FINAL.
 
+-- Events expire by when they were observed: a source's own clock may stand in 1970.
 CREATE TABLE IF NOT EXISTS events
 (
     id           String CODEC(ZSTD(1)),
@@ -19,7 +20,7 @@ CREATE TABLE IF NOT EXISTS events
 ENGINE = ReplacingMergeTree(updated_at)
 PARTITION BY toYYYYMM(time)
 ORDER BY (host, time, id)
-TTL toDateTime(time) + INTERVAL 400 DAY
+TTL toDateTime(updated_at) + INTERVAL 400 DAY
 SETTINGS ttl_only_drop_parts = 1;
 
 -- A finding keeps its id when it fires again later: an episode is its id and its start.

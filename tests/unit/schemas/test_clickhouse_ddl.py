@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from fleetops.store.base import rollup_table as rollup_table_of_stores
 from fleetops.store.columns import arrow_type
 from fleetops_schemas import clickhouse_ddl as ddl
 from fleetops_schemas.catalog import load_catalog
@@ -52,12 +51,8 @@ def test_a_rollup_table() -> None:
     assert columns["energy_joules_last"].codec == "Delta, ZSTD(1)"
     assert {f"health_{aggregate}" for aggregate in ("max", "last")} <= columns.keys()
     assert not {"health_mean", "energy_joules_max", "nulls"} & columns.keys()
-    assert f"`{ddl.rollup_table('accelerator')}`" in ddl.create_rollup_table(declared)
+    assert "`accelerator_1m`" in ddl.create_rollup_table(declared)
     assert "INTERVAL 400 DAY" in ddl.create_rollup_table(declared)
-
-
-def test_names_that_others_rely_on() -> None:
-    assert ddl.rollup_table("host") == rollup_table_of_stores("host") == "host_1m"
 
 
 def test_changes_of_a_table() -> None:
