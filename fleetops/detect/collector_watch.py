@@ -9,6 +9,14 @@ from datetime import datetime
 from fleetops_schemas.records import CollectorReport, TargetReport
 
 
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A target that does not answer: the reports that said so, and when the first was heard."""
+
+    reports: int
+    since: float
+
+
 @dataclass(slots=True)
 class Watched:
     """One collector and its latest report."""
@@ -16,17 +24,23 @@ class Watched:
     report: CollectorReport
     heard_at: float
     """When the detector heard of it, by the detector's clock: seconds since 1970."""
-    failures: dict[str, int] = field(default_factory=dict)
-    """By target: reports in a row in which it did not answer."""
+    failures: dict[str, _Failure] = field(default_factory=dict)
+    """By target that does not answer: since when."""
 
     @property
     def device(self) -> str:
         """What findings about this one collector are about: its name, unique everywhere."""
         return self.report.collector
 
-    def failing(self, reports: int) -> list[TargetReport]:
-        """Targets that did not answer for at least so many reports in a row."""
-        return [t for t in self.report.targets if self.failures.get(t.target, 0) >= reports]
+    def failing(self, reports: int, seconds: float) -> list[TargetReport]:
+        """Targets that did not answer for so many reports in a row and for so long."""
+        return [
+            target
+            for target in self.report.targets
+            if (failure := self.failures.get(target.target)) is not None
+            and failure.reports >= reports
+            and self.heard_at - failure.since >= seconds
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +70,10 @@ class CollectorWatch:
         before = self._watched.get(report.collector)
         failures = before.failures if before is not None else {}
         watched = Watched(report, now.timestamp())
-        watched.failures = {
-            target.target: 0 if target.up else failures.get(target.target, 0) + 1
-            for target in report.targets
-        }
+        for target in report.targets:
+            if not target.up:
+                past = failures.get(target.target, _Failure(0, watched.heard_at))
+                watched.failures[target.target] = _Failure(past.reports + 1, past.since)
         self._watched[report.collector] = watched
 
     def excuse(self, seconds: float) -> None:

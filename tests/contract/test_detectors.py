@@ -74,6 +74,6 @@ class TestAbsence(DetectorContract):
 
     @override
     def story(self) -> Iterable[Inputs]:
-        for second in range(12):
+        for second in range(20):
             reports = [report("dcgm", second)] if second < 3 else []
             yield Inputs(at(second), fleet(), [], [], reports)

@@ -33,8 +33,9 @@ class AbsenceConfig(DetectorConfig):
     intervals: int = Field(default=3, ge=2, le=1000)
     """Intervals missed before something counts as gone. Default 3: one lost scrape and one late
     one are common (1 to 5 % loss in practice)."""
-    min_seconds: float = Field(default=5.0, ge=0)
-    """Shortest absence that counts, however short the interval."""
+    min_seconds: float = Field(default=15.0, ge=0)
+    """Shortest absence that counts, however short the interval. 15 s: an overloaded collector or
+    exporter misses several short rounds, and half a minute is soon enough (release gate)."""
     max_gap_seconds: float = Field(default=5.0, gt=0)
     """When the detector itself did not run for longer than this, that time counts for nobody."""
     collector_share: float = Field(default=0.5, gt=0, le=1)
@@ -131,7 +132,7 @@ class AbsenceDetector(Detector):
         """Hosts none of whose targets answer; single targets; collectors that reach too few."""
         failing: list[tuple[Watched, TargetReport]] = []
         for watched in self._watch.alive(inputs.now):
-            down = watched.failing(self._config.intervals)
+            down = watched.failing(self._config.intervals, self._config.min_seconds)
             total = len(watched.report.targets)
             if total >= self._config.collector_targets and (
                 len(down) > self._config.collector_share * total

@@ -62,17 +62,10 @@ def rows(
     for device, metrics in values.items():
         readings = []
         for name, value in metrics.items():
-            bad = isinstance(value, Quality)
-            readings.append(
-                Reading(
-                    device_class,
-                    device,
-                    name,
-                    None if bad else value,
-                    declared.metric(name).unit,
-                    value if isinstance(value, Quality) else Quality.GOOD,
-                )
-            )
+            good = None if isinstance(value, Quality) else value
+            quality = value if isinstance(value, Quality) else Quality.GOOD
+            unit = declared.metric(name).unit
+            readings.append(Reading(device_class, device, name, good, unit, quality))
         builder.add(
             readings,
             ts=at(seconds),

@@ -176,7 +176,7 @@ def test_restart_keeps_what_was_gone_until_it_is_heard_of() -> None:
         gone = ["node002/gpu1"] if second >= 5 else []
         b.feed(second, gpus(second, gone), reports=beat(second, "dcgm"))
     assert len(b.firing) == 1
-    again = AbsenceDetector(AbsenceConfig())
+    again = AbsenceDetector(AbsenceConfig(min_seconds=3))
     again.restore(dict(b.firing))
     b.detector = again
     for second in range(20, 40):
@@ -192,10 +192,18 @@ def test_restart_keeps_a_silent_collector_until_it_reports() -> None:
     for second in range(1, 10):
         b.feed(second)
     assert b.kinds() == {"dcgm": "collector_silent"}
-    again = AbsenceDetector(AbsenceConfig())
+    again = AbsenceDetector(AbsenceConfig(min_seconds=3))
     again.restore(dict(b.firing))
     b.detector = again
     for second in range(10, 30):
         assert b.feed(second) == []
     (finding,) = b.feed(30, reports=beat(30, "dcgm"))
     assert finding.status is FindingStatus.CLEARED
+
+
+def test_a_target_that_misses_short_rounds_under_load_is_not_gone() -> None:
+    b = bench(min_seconds=15)
+    for second in range(60):
+        down = ["node003"] if second % 14 >= 4 else []  # ten rounds of one second in a row
+        b.feed(second, reports=beat(second, "dcgm", down=down))
+    assert b.firing == {}

@@ -189,7 +189,7 @@ def test_a_collector_outage_is_one_incident_that_ends(line: Line) -> None:
     for _ in range(5):
         beat()
         line.run(1, hot_free)
-    line.run(15)
+    line.run(20)
     (incident,) = line.incidents().values()
     assert (incident.verdict, incident.suspect_hosts) == (Verdict.COLLECTOR, ())
     line.kill()
