@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ CLASS = load_catalog()["accelerator"]
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
-def batch(values: dict[str, list[float | None]], ts: datetime = NOW) -> pa.RecordBatch:
+def batch(values: Mapping[str, Sequence[float | None]], ts: datetime = NOW) -> pa.RecordBatch:
     builder = BatchBuilder(CLASS)
     rows = max(len(column) for column in values.values())
     for row in range(rows):
@@ -33,7 +34,7 @@ def batch(values: dict[str, list[float | None]], ts: datetime = NOW) -> pa.Recor
     return builder.build()
 
 
-def masked(values: dict[str, list[float | None]]) -> pa.Table:
+def masked(values: Mapping[str, Sequence[float | None]]) -> pa.Table:
     return mask_implausible(pa.Table.from_batches([batch(values)]), CLASS)
 
 
