@@ -152,6 +152,7 @@ class OperateService(Closing):
         if self._driver is None:
             note = self._poller.note
             self._driver = Driver(self._bus, self._scheduler, self._clock, note)
+            self._log.info("ledger opened", epoch=self._driver.ledger.epoch)
             for action_id in self._driver.ledger.book.displaced.copy():
                 # A void record stands last and would be what compaction keeps: write ours again.
                 action = self._driver.ledger.book.get(action_id)

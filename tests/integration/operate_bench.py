@@ -37,8 +37,9 @@ def http_scheduler(url: str, deadline_seconds: float = 2.0) -> Scheduler:
 class OperateBench:
     """Publishes what the role consumes, turns it, and reads what it wrote."""
 
-    def __init__(self, folder: Path, config: OperateConfig) -> None:
-        self.bus = a_bus(folder)
+    def __init__(self, bus: Bus, config: OperateConfig) -> None:
+        """Takes the bus over and closes it in the end."""
+        self.bus = bus
         self.config = config
         self.producer = self.bus.producer()
         self.actions = View(self.bus, ACTIONS, Action)

@@ -16,7 +16,7 @@ import pytest
 from fleetops.core.clock import SystemClock
 from fleetops.core.config import OperateConfig
 from fleetops_schemas.records import ActionState, IntentKind
-from tests.integration.operate_bench import OperateBench
+from tests.integration.operate_bench import OperateBench, a_bus
 from tests.integration.operate_process import CONFIG
 from tests.scheduler_server import SchedulerServer
 from tests.support import ROOT
@@ -66,7 +66,7 @@ def test_nothing_is_done_twice_and_nothing_is_left_undone(
     tmp_path: Path, server: SchedulerServer
 ) -> None:
     chance = random.Random(11)  # noqa: S311  when to kill
-    bench = OperateBench(tmp_path, OperateConfig.model_validate(CONFIG))
+    bench = OperateBench(a_bus(tmp_path), OperateConfig.model_validate(CONFIG))
     process = Process(tmp_path, server.url)
     killed_at_work = 0
     try:

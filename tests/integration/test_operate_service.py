@@ -22,7 +22,7 @@ from fleetops_schemas.records import (
     Verdict,
 )
 from fleetops_schemas.topics import INTENTS
-from tests.integration.operate_bench import OperateBench, http_scheduler
+from tests.integration.operate_bench import OperateBench, a_bus, http_scheduler
 from tests.scheduler_server import SchedulerServer
 from tests.unit.operate.builders import an_incident
 
@@ -42,7 +42,7 @@ class Line:
     def __init__(self, folder: Path, server: SchedulerServer, mode: str, **policy: object) -> None:
         config = OperateConfig.model_validate({"mode": mode, "poll_seconds": 0.1, "policy": policy})
         self.server = server
-        self.bench = OperateBench(folder, config)
+        self.bench = OperateBench(a_bus(folder), config)
         self.restart()
 
     def restart(self) -> OperateService:

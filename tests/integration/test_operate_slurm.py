@@ -13,7 +13,7 @@ from fleetops.core.config import OperateConfig
 from fleetops.operate.service import OperateService, load_scheduler
 from fleetops_schemas.records import ActionKind, Incident, IntentKind
 from fleetops_schemas.topology import Topology
-from tests.integration.operate_bench import OperateBench
+from tests.integration.operate_bench import OperateBench, a_bus
 from tests.slurm_testbed import SlurmCluster, slurm_cluster
 from tests.unit.operate.builders import an_incident
 
@@ -40,7 +40,7 @@ class Line:
             }
         )
         self.cluster = cluster
-        self.bench = OperateBench(folder, self.config)
+        self.bench = OperateBench(a_bus(folder), self.config)
         self.restart()
 
     def restart(self) -> OperateService:
