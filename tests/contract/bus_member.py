@@ -10,10 +10,12 @@ import sys
 from fleetops.bus.factory import open_bus
 from fleetops.core.clock import SystemClock
 from fleetops.core.config import BusConfig
+from fleetops.core.logging import configure_logging
 
 
 def main() -> None:
     """Runs until it is killed."""
+    configure_logging()
     config, group, topic = sys.argv[1:]
     with (
         open_bus(BusConfig.model_validate_json(config), SystemClock()) as bus,

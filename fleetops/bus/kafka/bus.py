@@ -23,6 +23,7 @@ from fleetops.bus.kafka.connection import (
 )
 from fleetops.bus.kafka.consumer import KafkaBusConsumer, KafkaReader
 from fleetops.bus.kafka.fenced import KafkaFencedProducer
+from fleetops.bus.kafka.internals import hear_last_words
 from fleetops.bus.kafka.producer import MAX_REQUEST_BYTES, KafkaBusProducer, Topics
 from fleetops.core.clock import Clock
 from fleetops.core.config import BusConfig
@@ -61,6 +62,7 @@ class KafkaBus(Closing):
     def __init__(self, config: BusConfig, clock: Clock) -> None:
         require_crc32c()
         quiet_library()
+        hear_last_words()
         self._config = config
         self._clock = clock
         self._settings = client_settings(config)
@@ -70,7 +72,11 @@ class KafkaBus(Closing):
         self._deadline_ms = milliseconds(config.deadline_seconds)
         self._admin = connect(
             config.bootstrap_servers,
-            lambda: KafkaAdminClient(**self._settings, request_timeout_ms=self._deadline_ms),
+            lambda network: KafkaAdminClient(
+                **self._settings,
+                kafka_client=network,
+                request_timeout_ms=self._deadline_ms,
+            ),
         )
         self._topics = Topics(self.topics)
 

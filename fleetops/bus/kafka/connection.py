@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Literal, TypedDict, TypeVar
 
 from kafka.errors import KafkaError
+from kafka.net.compat import KafkaNetClient
 from typing_extensions import override
 
 from fleetops.core.config import BusConfig, secret
@@ -144,27 +145,50 @@ _REFUSALS = {
     "CERTIFICATE_VERIFY_FAILED": "bus.ca_file: the broker's certificate is not signed by it",
     "WRONG_VERSION_NUMBER": "bus.security_protocol: the broker's port does not speak TLS",
 }
-_HANGS_UP = "the broker hangs up: check bus.security_protocol and bus.sasl_mechanism"
+_HANGS_UP = "the broker hangs up: check bus.security_protocol, and the password and its mechanism"
 
 
-def connect(servers: tuple[str, ...], make: Callable[[], T]) -> T:
-    """Makes a client, which connects.
+class NetworkClients:
+    """Makes the network client of a library client, and can end it.
+
+    A constructor that fails to connect leaves a thread and four descriptors behind each time.
+    """
+
+    def __init__(self) -> None:
+        self._made: list[KafkaNetClient] = []
+
+    def __call__(self, **configs: object) -> KafkaNetClient:
+        """What the library wants as its ``kafka_client``."""
+        client = KafkaNetClient(**configs)
+        self._made.append(client)
+        return client
+
+    def end(self) -> None:
+        """Ends what was made."""
+        for client in self._made:
+            client.close()
+
+
+def connect(servers: tuple[str, ...], make: Callable[[NetworkClients], T]) -> T:
+    """Makes a client, which connects; ``make`` passes on what it is given as ``kafka_client``.
 
     Raises:
         ConfigError: the broker is there and refuses us; names the key.
         BusUnavailableError: no broker answers; with the reason, as far as the library knows it.
     """
     reasons = _Reasons()
+    network = NetworkClients()
     _NET_LOG.addHandler(reasons)
     try:
-        return make()
+        return make(network)
     except KafkaError as error:
+        network.end()
         place = ", ".join(servers)
         text = reasons.text() or str(error)
         for sign, meaning in _REFUSALS.items():
             if sign in text:
                 raise ConfigError(f"{meaning} ({place}): {text}") from error
-        if text.endswith("socket disconnected"):
+        if "socket disconnected" in text:
             text = f"{text} ({_HANGS_UP})"
         raise BusUnavailableError(f"bus.bootstrap_servers: {place}: {text}") from error
     finally:

@@ -33,8 +33,9 @@ def _open(
 ) -> KafkaConsumer:
     return connect(
         config.bootstrap_servers,
-        lambda: KafkaConsumer(
+        lambda network: KafkaConsumer(
             **settings,
+            kafka_client=network,
             group_id=group,
             auto_offset_reset="earliest",
             enable_auto_commit=False,

@@ -103,8 +103,9 @@ class KafkaFencedProducer(Closing):
         self._closed = False
         self._producer = connect(
             config.bootstrap_servers,
-            lambda: KafkaProducer(
+            lambda network: KafkaProducer(
                 **settings,
+                kafka_client=network,
                 transactional_id=name,
                 # Longer than a write may take, so that only a later holder ever fences this one.
                 transaction_timeout_ms=milliseconds(3 * config.deadline_seconds),

@@ -71,8 +71,9 @@ class KafkaBusProducer(Closing):
         self._closed = False
         self._producer = connect(
             config.bootstrap_servers,
-            lambda: KafkaProducer(
+            lambda network: KafkaProducer(
                 **settings,
+                kafka_client=network,
                 acks="all",
                 enable_idempotence=True,
                 allow_auto_create_topics=False,
