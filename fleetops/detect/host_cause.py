@@ -10,9 +10,6 @@ from fleetops_schemas.faults import load_faults
 from fleetops_schemas.records import Finding, RecommendedAction, Severity, Verdict
 from fleetops_schemas.topology import Topology
 
-LOCATED_KINDS = frozenset({"coolant_leak"})
-"""Kinds that are seen at the host itself: it is suspect even where it is only to be looked at."""
-
 
 def host_causes(host: str, findings: Sequence[Finding], topology: Topology) -> list[Cause]:
     """The causes behind the findings of one host, none of which a parent explains."""
@@ -96,7 +93,7 @@ def _cause(
         action=action,
         findings=tuple(findings),
         # a host that the inventory does not know may share a fate that nobody can see
-        suspects=(host,) if known and (action.drains or kind in LOCATED_KINDS) else (),
+        suspects=(host,) if known and action.drains else (),
         affected=(host,),
         job=next((f.job for f in findings if f.job), None) if owned == Family.PERFORMANCE else None,
     )

@@ -39,10 +39,14 @@ class Presence:
     the bus makes everything late alike, and nothing absent.
     """
 
-    def __init__(self, intervals: int, min_seconds: float) -> None:
-        """Absent means: ``intervals`` behind, and at least ``min_seconds``."""
+    def __init__(self, intervals: int, min_seconds: float, part_seconds: float) -> None:
+        """Absent means: ``intervals`` behind, and at least ``min_seconds``.
+
+        For anything but accelerators it means at least ``part_seconds``.
+        """
         self._intervals = intervals
         self._min_seconds = min_seconds
+        self._part_seconds = part_seconds
         self._streams: dict[tuple[str, str], _Stream] = {}
         self._behind: set[str] = set()
 
@@ -68,7 +72,7 @@ class Presence:
         for (collector, device_class), stream in self._streams.items():
             patience = max(
                 self._intervals * intervals.get(collector, DEFAULT_INTERVAL_SECONDS),
-                self._min_seconds,
+                self._min_seconds if device_class == "accelerator" else self._part_seconds,
             )
             answers = {
                 host: moment.timestamp()

@@ -36,6 +36,9 @@ class AbsenceConfig(DetectorConfig):
     min_seconds: float = Field(default=15.0, ge=0)
     """Shortest absence that counts, however short the interval. 15 s: an overloaded collector or
     exporter misses several short rounds, and half a minute is soon enough (release gate)."""
+    part_seconds: float = Field(default=60.0, ge=0)
+    """The same for a part other than an accelerator, while its host goes on. One minute: a
+    management controller under load leaves parts out of some answers, and none is urgent."""
     max_gap_seconds: float = Field(default=5.0, gt=0)
     """When the detector itself did not run for longer than this, that time counts for nobody."""
     collector_share: float = Field(default=0.5, gt=0, le=1)
@@ -56,7 +59,7 @@ class AbsenceDetector(Detector):
         self._config = config
         self._book = FindingBook(self.name)
         self._watch = CollectorWatch(config.intervals, config.min_seconds)
-        self._presence = Presence(config.intervals, config.min_seconds)
+        self._presence = Presence(config.intervals, config.min_seconds, config.part_seconds)
         self._last_evaluated: datetime | None = None
 
     @classmethod

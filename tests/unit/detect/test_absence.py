@@ -207,3 +207,20 @@ def test_a_target_that_misses_short_rounds_under_load_is_not_gone() -> None:
         down = ["node003"] if second % 14 >= 4 else []  # ten rounds of one second in a row
         b.feed(second, reports=beat(second, "dcgm", down=down))
     assert b.firing == {}
+
+
+def test_a_part_of_a_management_controller_may_be_left_out_for_a_minute() -> None:
+    def parts(second: float, *, leak: bool) -> Batch:
+        values = {"node001/manifold0": {"supply_temperature_celsius": 32.0}}
+        if leak:
+            values["node001/leak0"] = {"leak_state": 0}
+        return rows("coolant_unit", second, values, collector="redfish")
+
+    b = bench()
+    for second in range(0, 120, 2):
+        left_out = 10 <= second < 60
+        b.feed(second, parts(second, leak=not left_out), reports=beat(second, "redfish"))
+    assert b.said == []
+    for second in range(120, 200, 2):
+        b.feed(second, parts(second, leak=False), reports=beat(second, "redfish"))
+    assert b.kinds() == {"node001/leak0": "device_absent"}

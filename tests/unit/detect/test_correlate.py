@@ -176,7 +176,7 @@ def test_a_fault_elsewhere_does_not_explain_the_job() -> None:
 
 def test_a_leak_by_level() -> None:
     (small,) = causes([finding("coolant_leak", "node004/leak0", action=RecommendedAction.INSPECT)])
-    assert (small.suspects, small.verdict) == (("node004",), Verdict.HARDWARE)
+    assert (small.suspects, small.verdict) == ((), Verdict.HARDWARE)
     assert not small.action.drains
     (large,) = causes([finding("coolant_leak", "node004/leak0")])
     assert (large.kind, large.suspects) == ("coolant_leak", ("node004",))
