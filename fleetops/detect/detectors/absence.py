@@ -37,8 +37,8 @@ class AbsenceConfig(DetectorConfig):
     """Shortest absence that counts, however short the interval. 15 s: an overloaded collector or
     exporter misses several short rounds, and half a minute is soon enough (release gate)."""
     part_seconds: float = Field(default=60.0, ge=0)
-    """The same for a part other than an accelerator, while its host goes on. One minute: a
-    management controller under load leaves parts out of some answers, and none is urgent."""
+    """The same for one exporter, or a part other than an accelerator, while its host goes on. One
+    minute: under load answers time out or leave parts out, and none of it is urgent."""
     max_gap_seconds: float = Field(default=5.0, gt=0)
     """When the detector itself did not run for longer than this, that time counts for nobody."""
     collector_share: float = Field(default=0.5, gt=0, le=1)
@@ -146,9 +146,19 @@ class AbsenceDetector(Detector):
                 )
                 yield _claim_collector(watched.device, text, inputs.now)
             else:
-                failing += [(watched, target) for target in down]
+                failing += [(watched, target) for target in self._gone(watched, down)]
         for watched, target in failing:
             yield self._target_claim(watched, target, inputs)
+
+    def _gone(self, watched: Watched, down: list[TargetReport]) -> list[TargetReport]:
+        """Of the targets that do not answer: those of hosts that are gone, or gone for long."""
+        long = watched.failing(self._config.intervals, self._config.part_seconds)
+        return [
+            target
+            for target in down
+            if target in long
+            or (target.host is not None and not self._watch.is_host_up(target.host))
+        ]
 
     def _target_claim(self, watched: Watched, target: TargetReport, inputs: Inputs) -> Claim:
         report = watched.report
