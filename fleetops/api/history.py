@@ -10,19 +10,9 @@ from fleetops.api.paging import Key, decode_cursor, paginate, time_key
 from fleetops.api.state import Snapshot, hosts_of
 from fleetops.api.telemetry import Telemetry
 from fleetops.core.errors import InputError
-from fleetops.store.base import Parameter
+from fleetops.store.queries import Before
 
-# FINAL: a row that was stored twice must not fill a page twice
-_STORED = {
-    HistoryType.EVENT: """
-SELECT toString(kind) AS kind, id, time, toString(severity) AS severity, '' AS state,
-       toString(device) AS device, text
-FROM events FINAL WHERE host = {host:String}""",
-    HistoryType.FINDING: """
-SELECT toString(kind) AS kind, id, started_at AS time, toString(severity) AS severity,
-       toString(status) AS state, toString(device) AS device, summary AS text
-FROM findings FINAL WHERE host = {host:String}""",
-}
+_STORED = (HistoryType.EVENT, HistoryType.FINDING)
 
 
 def history_of(
@@ -37,7 +27,8 @@ def history_of(
     before = None if cursor is None else _position(cursor)
     entries = [*_of_bus(snapshot, node)]
     for type_ in _STORED:
-        entries += _of_store(telemetry, type_, node, before, limit)
+        rows = telemetry.history(type_, node, before, limit + 1).to_pylist()
+        entries += [HistoryEntry(type=type_, **row) for row in rows]
     items, following = paginate(entries, _key, cursor, limit, newest_first=True)
     return Page(items=items, next_cursor=following)
 
@@ -46,35 +37,14 @@ def _key(entry: HistoryEntry) -> Key:
     return time_key(entry.time), entry.type, entry.id
 
 
-def _position(cursor: str) -> Key:
+def _position(cursor: str) -> Before:
     key = decode_cursor(cursor)
     try:
-        time, _, _ = key
+        time, type_, identity = key
         time_key(datetime.fromisoformat(time))
     except (ValueError, OverflowError) as error:
         raise InputError("cursor: not one this list gave; start again without it") from error
-    return key
-
-
-def _of_store(
-    telemetry: Telemetry, type_: HistoryType, node: str, before: Key | None, limit: int
-) -> Iterator[HistoryEntry]:
-    sql = f"SELECT * FROM ({_STORED[type_]})"  # noqa: S608 - a constant of this module
-    parameters: dict[str, Parameter] = {"host": node, "limit": limit + 1}
-    if before is not None:
-        sql += (
-            " WHERE (time, {type:String}, id)"
-            " < ({time:DateTime64(6, 'UTC')}, {last_type:String}, {last_id:String})"
-        )
-        parameters |= {
-            "type": type_,
-            "time": datetime.fromisoformat(before[0]).astimezone(UTC),
-            "last_type": before[1],
-            "last_id": before[2],
-        }
-    sql += " ORDER BY time DESC, id DESC LIMIT {limit:UInt32}"
-    for row in telemetry.query(sql, parameters).to_pylist():
-        yield HistoryEntry(type=type_, **row)
+    return Before(datetime.fromisoformat(time).astimezone(UTC), type_, identity)
 
 
 def _of_bus(snapshot: Snapshot, node: str) -> Iterator[HistoryEntry]:

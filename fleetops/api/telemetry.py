@@ -14,8 +14,8 @@ from fleetops.api.models import DeviceSeries, Series
 from fleetops.core.clock import Clock
 from fleetops.core.errors import InputError
 from fleetops.store import queries
-from fleetops.store.base import Parameter, Store
-from fleetops.store.queries import Window
+from fleetops.store.base import Store
+from fleetops.store.queries import Before, Window
 from fleetops_schemas.catalog import load_catalog
 
 MAX_POINTS = 2000
@@ -28,21 +28,6 @@ WARMTH_WINDOW_SECONDS = 600
 HOT_WINDOW_SECONDS = 60
 """How far back a temperature still counts as the present one."""
 WARMTH_TTL_SECONDS = 1.0
-
-_WARMTH = """
-SELECT host, max(newest) AS observed_at, argMax(part, latest) AS device, max(latest) AS celsius
-FROM
-(
-    SELECT host, toString(device) AS part, max(ts) AS newest,
-           argMaxIf(temperature_celsius, ts, ts > {hot:DateTime64(3, 'UTC')}) AS latest
-    FROM accelerator WHERE ts > {since:DateTime64(3, 'UTC')} GROUP BY host, device
-    UNION ALL
-    SELECT host, toString(device) AS part, max(ts) AS newest,
-           CAST(NULL, 'Nullable(Float32)') AS latest
-    FROM host WHERE ts > {since:DateTime64(3, 'UTC')} GROUP BY host, device
-)
-WHERE host != '' GROUP BY host
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,22 +111,20 @@ class Telemetry:
             raise InputError(f"more than {MAX_CELLS} values; name fewer metrics or fewer points")
         return _series(request, rows)
 
-    def query(self, sql: str, parameters: Mapping[str, Parameter]) -> pa.Table:
-        """The result of one SELECT.
+    def history(self, type_: str, host: str, before: Before | None, limit: int) -> pa.Table:
+        """The newest events or findings of a host (see :func:`fleetops.store.queries.history`).
 
         Raises:
             StoreUnavailableError: no answer in time.
         """
-        return self._store.query(sql, parameters)
+        return queries.history(self._store, type_, host, before=before, limit=limit)
 
     def _read_warmth(self) -> dict[str, Warmth]:
         now = self._clock.now()
-        rows = self._store.query(
-            _WARMTH,
-            {
-                "since": now - timedelta(seconds=WARMTH_WINDOW_SECONDS),
-                "hot": now - timedelta(seconds=HOT_WINDOW_SECONDS),
-            },
+        rows = queries.hottest_by_host(
+            self._store,
+            since=now - timedelta(seconds=WARMTH_WINDOW_SECONDS),
+            hot_since=now - timedelta(seconds=HOT_WINDOW_SECONDS),
         ).to_pylist()
         return {
             row["host"]: Warmth(

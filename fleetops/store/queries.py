@@ -9,15 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import pyarrow as pa
 
 from fleetops.core.errors import InputError, NotFoundError
-from fleetops.store.base import RECORD_TABLES, Parameter, Store, rollup_table
+from fleetops.store.base import Parameter, Store, rollup_table
 from fleetops_schemas.catalog import DeviceClass, Metric, MetricKind, load_catalog
-from fleetops_schemas.records import Action, Event, Finding, Incident, Record
-from fleetops_schemas.telemetry import BASE_COLUMNS, NULLS_COLUMN
+from fleetops_schemas.records import Record
 
 MAX_ROWS = 500_000
 """Rows that one answer may have."""
@@ -28,50 +27,12 @@ _MINUTE_SECONDS = 60
 R = TypeVar("R", bound=Record)
 
 
-class Cursor(NamedTuple):
-    """Where a page ended: the last record's time and id."""
+class Before(NamedTuple):
+    """Where a page of a history ended: the next one lies before."""
 
     time: datetime
+    type: str
     id: str
-
-
-class RecordPage(NamedTuple, Generic[R]):
-    """One page of records, newest first; ``following`` is None on the last."""
-
-    records: tuple[R, ...]
-    following: Cursor | None
-
-
-def latest(
-    store: Store,
-    device_class: str,
-    *,
-    since: datetime,
-    metrics: Sequence[str] | None = None,
-    host: str | None = None,
-) -> pa.Table:
-    """The newest row of each device since a time, with its nulls: never an older row's value.
-
-    Columns: ts, device, host, rack, the class's labels, the metrics (all of them by default),
-    nulls. A device without a row since then is absent.
-
-    Raises:
-        NotFoundError: no such class or metric.
-        StoreUnavailableError: no answer in time.
-    """
-    declared = _class(device_class)
-    chosen = [metric.name for metric in _metrics(declared, metrics)]
-    listed = ", ".join((*BASE_COLUMNS, *declared.labels, *chosen, NULLS_COLUMN))
-    where, parameters = _where(f"ts >= {{since:{_TIME}}}", host=host)
-    parameters["since"] = since
-    table = declared.name
-    # measured: 4 to 6 times faster than argMax, and argMax would skip nulls
-    newest = f"SELECT device, max(ts) FROM {table} WHERE {where} GROUP BY device"  # noqa: S608
-    return store.query(
-        f"SELECT {listed} FROM {table} WHERE {where} AND (device, ts) IN ({newest}) "  # noqa: S608
-        f"ORDER BY device LIMIT 1 BY device LIMIT {MAX_ROWS}",
-        parameters,
-    )
 
 
 class Window(NamedTuple):
@@ -140,96 +101,72 @@ def series(
     return rows.rename_columns(["device", "ts", *rows.column_names[2:]])
 
 
-def events(
-    store: Store,
-    *,
-    start: datetime,
-    end: datetime,
-    host: str | None = None,
-    device: str | None = None,
-    limit: int = MAX_PAGE,
-) -> tuple[Event, ...]:
-    """The newest events of a stretch of time, newest first.
+# FINAL: a row that was stored twice must not fill a page twice
+_HISTORIES = {
+    "event": """
+SELECT toString(kind) AS kind, id, time, toString(severity) AS severity, '' AS state,
+       toString(device) AS device, text
+FROM events FINAL WHERE host = {host:String}""",
+    "finding": """
+SELECT toString(kind) AS kind, id, started_at AS time, toString(severity) AS severity,
+       toString(status) AS state, toString(device) AS device, summary AS text
+FROM findings FINAL WHERE host = {host:String}""",
+}
+
+
+def history(
+    store: Store, type_: str, host: str, *, before: Before | None = None, limit: int = 100
+) -> pa.Table:
+    """The ``event`` or ``finding`` entries of a host, newest first.
+
+    Columns: kind, id, time, severity, state, device, text. ``before`` orders by time, type and id,
+    so that pages of several types can be merged.
 
     Raises:
         StoreUnavailableError: no answer in time.
     """
-    where, parameters = _where(
-        f"time >= {{start:{_TIME}}} AND time < {{end:{_TIME}}}", host=host, device=device
-    )
-    parameters |= {"start": start, "end": end, "limit": min(limit, MAX_PAGE)}
-    rows = store.query(
-        f"SELECT body FROM events FINAL WHERE {where} "  # noqa: S608
-        "ORDER BY time DESC, id DESC LIMIT {limit:UInt32}",
-        parameters,
-    )
-    return tuple(Event.decode(body.encode()) for body in rows.column("body").to_pylist())
+    sql = f"SELECT * FROM ({_HISTORIES[type_]})"  # noqa: S608 - a constant of this module
+    parameters: dict[str, Parameter] = {"host": host, "limit": min(limit, MAX_PAGE + 1)}
+    if before is not None:
+        sql += (
+            " WHERE (time, {type:String}, id)"
+            f" < ({{time:{_TIME}}}, {{last_type:String}}, {{last_id:String}})"
+        )
+        parameters |= {
+            "type": type_,
+            "time": before.time,
+            "last_type": before.type,
+            "last_id": before.id,
+        }
+    return store.query(sql + " ORDER BY time DESC, id DESC LIMIT {limit:UInt32}", parameters)
 
 
-def findings_page(
-    store: Store, *, host: str | None = None, after: Cursor | None = None, limit: int = 100
-) -> RecordPage[Finding]:
-    """Findings, the latest begun first; of one host where it is given."""
-    where, parameters = _where("1", host=host)
-    return _page(store, Finding, ("findings", "started_at"), where, parameters, after, limit)
+_HOTTEST = """
+SELECT host, max(newest) AS observed_at, argMax(part, latest) AS device, max(latest) AS celsius
+FROM
+(
+    SELECT host, toString(device) AS part, max(ts) AS newest,
+           argMaxIf(temperature_celsius, ts, ts > {hot:DateTime64(3, 'UTC')}) AS latest
+    FROM accelerator WHERE ts > {since:DateTime64(3, 'UTC')} GROUP BY host, device
+    UNION ALL
+    SELECT host, toString(device) AS part, max(ts) AS newest,
+           CAST(NULL, 'Nullable(Float32)') AS latest
+    FROM host WHERE ts > {since:DateTime64(3, 'UTC')} GROUP BY host, device
+)
+WHERE host != '' GROUP BY host
+"""
 
 
-def incidents_page(
-    store: Store, *, host: str | None = None, after: Cursor | None = None, limit: int = 100
-) -> RecordPage[Incident]:
-    """Incidents, the latest opened first; those that suspect or affect a host where it is given."""
-    where = "1" if host is None else _NAMES_HOST
-    parameters: dict[str, Parameter] = {} if host is None else {"host": host}
-    return _page(store, Incident, ("incidents", "opened_at"), where, parameters, after, limit)
+def hottest_by_host(store: Store, *, since: datetime, hot_since: datetime) -> pa.Table:
+    """By host seen since a time: its newest row, and its hottest accelerator of late.
 
-
-def actions_page(
-    store: Store, *, host: str | None = None, after: Cursor | None = None, limit: int = 100
-) -> RecordPage[Action]:
-    """Actions, the latest decided first; those on a node where it is given."""
-    where = "1" if host is None else "has(nodes, {host:String})"
-    parameters: dict[str, Parameter] = {} if host is None else {"host": host}
-    return _page(store, Action, ("actions", "created_at"), where, parameters, after, limit)
-
-
-def row_count(store: Store, table: str) -> int:
-    """Rows of a table, the same row counted once.
+    Columns: host, observed_at, device, celsius (null where nothing was measured since
+    ``hot_since``).
 
     Raises:
-        NotFoundError: it is none of FleetOps' tables.
+        StoreUnavailableError: no answer in time.
     """
-    classes = load_catalog().classes
-    if table not in {*RECORD_TABLES, *classes, *map(rollup_table, classes)}:
-        raise NotFoundError(f"no table {table!r}")
-    rows = store.query(f"SELECT count() AS rows FROM {table} FINAL")  # noqa: S608
-    return int(rows.column("rows")[0].as_py())
-
-
-_NAMES_HOST = "(has(suspect_hosts, {host:String}) OR has(affected_hosts, {host:String}))"
-
-
-def _page(  # noqa: PLR0913, PLR0917  private: the three tables differ in all of these
-    store: Store,
-    kind: type[R],
-    source: tuple[str, str],
-    where: str,
-    parameters: dict[str, Parameter],
-    after: Cursor | None,
-    limit: int,
-) -> RecordPage[R]:
-    table, time = source
-    limit = max(1, min(limit, MAX_PAGE))
-    if after is not None:
-        where += f" AND ({time}, id) < ({{after_time:{_TIME}}}, {{after_id:String}})"
-        parameters |= {"after_time": after.time, "after_id": after.id}
-    rows = store.query(
-        f"SELECT {time} AS time, id, body FROM {table} FINAL WHERE {where} "  # noqa: S608
-        f"ORDER BY {time} DESC, id DESC LIMIT {limit + 1}",
-        parameters,
-    ).to_pylist()
-    records = tuple(kind.decode(row["body"].encode()) for row in rows[:limit])
-    last = rows[limit - 1] if len(rows) > limit else None
-    return RecordPage(records, Cursor(last["time"], last["id"]) if last else None)
+    return store.query(_HOTTEST, {"since": since, "hot": hot_since})
 
 
 def _where(condition: str, **equals: str | None) -> tuple[str, dict[str, Parameter]]:

@@ -10,9 +10,9 @@ import pytest
 from fleetops.core.errors import InputError, NotFoundError
 from fleetops.store import queries
 from fleetops.store.base import Store
-from fleetops.store.records import actions_table, events_table, findings_table, incidents_table
+from fleetops.store.records import events_table, findings_table
 from fleetops_schemas.telemetry import arrow_schema
-from tests.contract.store_data import ACTION, EVENT, FINDING, INCIDENT, START, telemetry, unique
+from tests.contract.store_data import EVENT, FINDING, START, unique
 
 TEN_SECONDS = timedelta(seconds=10)
 TEMPERATURE = "temperature_celsius"
@@ -44,22 +44,6 @@ def readings(device: str, values: list[float | None], host: str = "node001") -> 
 
 class StoreQueriesContract:
     """Needs the class-scoped ``store`` of :class:`StoreContract`."""
-
-    def test_latest_is_the_newest_row_with_its_nulls(self, store: Store) -> None:
-        host = unique()
-        store.insert("accelerator", readings(f"{host}/gpu0", [60.0, 61.0, None], host))
-        store.insert("accelerator", readings(f"{host}/gpu1", [50.0, 51.0], host))
-        store.insert("accelerator", readings(f"{host}/gpu1", [50.0, 51.0], host))
-        rows = queries.latest(store, "accelerator", since=START, metrics=[TEMPERATURE], host=host)
-        assert rows.column_names == ["ts", "device", "host", "rack", TEMPERATURE, "nulls"]
-        assert [(r["device"], r["ts"], r[TEMPERATURE], r["nulls"]) for r in rows.to_pylist()] == [
-            (f"{host}/gpu0", START + 2 * TEN_SECONDS, None, f"{TEMPERATURE}=stale"),
-            (f"{host}/gpu1", START + TEN_SECONDS, 51.0, ""),
-        ]
-        later = START + 2 * TEN_SECONDS
-        rows = queries.latest(store, "accelerator", since=later, host=host)
-        assert rows.column("device").to_pylist() == [f"{host}/gpu0"]
-        assert set(arrow_schema("accelerator").names) == set(rows.column_names)
 
     def test_series_of_raw_rows(self, store: Store) -> None:
         host = unique()
@@ -109,66 +93,47 @@ class StoreQueriesContract:
     def test_names_are_of_the_catalog(self, store: Store) -> None:
         window = queries.Window(START, START + TEN_SECONDS)
         with pytest.raises(NotFoundError, match="no device class 'host; DROP"):
-            queries.latest(store, "host; DROP TABLE host", since=START)
+            queries.series(store, "host; DROP TABLE host", ["power_watts"], window)
         with pytest.raises(NotFoundError, match="host has no metric '1; --'"):
             queries.series(store, "host", ["1; --"], window)
-        with pytest.raises(NotFoundError, match="no table"):
-            queries.row_count(store, "system.tables")
         with pytest.raises(InputError, match="a window from"):
             queries.series(store, "host", ["power_watts"], queries.Window(START, START))
 
-    def test_events_of_a_host(self, store: Store) -> None:
+    def test_the_history_of_a_host_page_by_page(self, store: Store) -> None:
         host = unique()
         made = [
             EVENT.model_copy(
-                update={"id": unique("event"), "host": host, "time": EVENT.time + n * TEN_SECONDS}
+                update={"id": unique(), "host": host, "time": START + number * TEN_SECONDS}
             )
-            for n in range(5)
+            for number in (0, 1, 1, 2)
         ]
-        store.insert("events", events_table([*made, made[0]]))
-        start, end = EVENT.time, EVENT.time + 4 * TEN_SECONDS
-        assert queries.events(store, start=start, end=end, host=host) == tuple(made[3::-1])
-        found = queries.events(store, start=start, end=end, host=host, limit=1)
-        assert found == (made[3],)
-        found = queries.events(store, start=start, end=end, host=host, device="node001/gpu9")
-        assert found == ()
-
-    def test_pages_of_findings(self, store: Store) -> None:
-        host = unique()
-        made = [
-            FINDING.model_copy(
-                update={"id": f"{host}-{n}", "host": host, "started_at": FINDING.started_at}
-            )
-            for n in range(7)
-        ]
-        store.insert("findings", findings_table([*made, *made]))
-        seen: list[str] = []
-        after = None
-        while True:
-            page = queries.findings_page(store, host=host, after=after, limit=3)
-            seen += [finding.id for finding in page.records]
-            after = page.following
-            if after is None:
-                break
-        assert seen == [f"{host}-{n}" for n in range(6, -1, -1)]
-
-    def test_incidents_and_actions_of_a_host(self, store: Store) -> None:
-        host, other = unique(), unique()
-        incident = INCIDENT.model_copy(
-            update={"id": unique("incident"), "suspect_hosts": (host,), "affected_hosts": (other,)}
+        for _ in range(2):  # an event that came twice is one entry
+            store.insert("events", events_table(made))
+        wanted = sorted(((event.time, event.id) for event in made), reverse=True)
+        before, found = None, []
+        while rows := queries.history(store, "event", host, before=before, limit=3).to_pylist():
+            found += [(row["time"], row["id"]) for row in rows]
+            before = queries.Before(rows[-1]["time"], "event", rows[-1]["id"])
+        assert found == wanted
+        finding = FINDING.model_copy(update={"id": unique(), "host": host})
+        store.insert("findings", findings_table([finding]))
+        (row,) = queries.history(store, "finding", host).to_pylist()
+        assert (row["id"], row["text"], row["state"]) == (
+            finding.id,
+            finding.summary,
+            finding.status,
         )
-        action = ACTION.model_copy(update={"id": unique("action"), "nodes": (host,)})
-        store.insert("incidents", incidents_table([incident]))
-        store.insert("actions", actions_table([action]))
-        for name in (host, other):
-            assert queries.incidents_page(store, host=name).records == (incident,)
-        assert queries.actions_page(store, host=host).records == (action,)
-        assert queries.actions_page(store, host=other).records == ()
-        assert action in queries.actions_page(store).records
 
-    def test_rows_are_counted_once(self, store: Store) -> None:
-        before = queries.row_count(store, "power_unit")
-        rows = telemetry("power_unit", [unique()])
-        for _ in range(2):
-            store.insert("power_unit", rows)
-        assert queries.row_count(store, "power_unit") == before + 1
+    def test_the_hottest_accelerator_of_each_host(self, store: Store) -> None:
+        host, cold = unique(), unique()
+        store.insert("accelerator", readings(f"{host}/gpu0", [60.0, 61.0], host))
+        store.insert("accelerator", readings(f"{host}/gpu1", [90.0, None], host))
+        store.insert("accelerator", readings(f"{cold}/gpu0", [None], cold))
+        rows = queries.hottest_by_host(
+            store, since=START - TEN_SECONDS, hot_since=START + TEN_SECONDS / 2
+        )
+        found = {row["host"]: row for row in rows.to_pylist()}
+        assert found[host]["celsius"] == 61.0, "an older value is not the present one"
+        assert found[host]["device"] == f"{host}/gpu0"
+        assert found[host]["observed_at"] == START + TEN_SECONDS
+        assert found[cold]["celsius"] is None
