@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fleetops.api.client import Client
-from fleetops.bus.base import Bus
-from fleetops.bus.factory import open_bus
 from fleetops.core.clock import SystemClock
 from fleetops.core.config import Config, load_config
+
+if TYPE_CHECKING:
+    from fleetops.api.client import Client
+    from fleetops.bus.base import Bus
 
 UrlOption = Annotated[
     str | None, typer.Option("--url", help="Address of the API; otherwise client.url.")
@@ -29,6 +30,8 @@ class CliContext:
 
     config: Config
     config_path: Path | None
+    log_level: str | None = None
+    """Given on the command line; it goes before the configuration's."""
 
     def client(self) -> Client:
         """A client of the API; connects at its first call. Use it as a context manager.
@@ -36,6 +39,8 @@ class CliContext:
         Raises:
             ConfigError: the address or the token file is wrong.
         """
+        from fleetops.api.client import Client  # noqa: PLC0415  offline commands start without it
+
         return Client(self.config.client)
 
     def bus(self) -> Bus:
@@ -45,6 +50,8 @@ class CliContext:
             ConfigError: it is configured wrongly.
             BusUnavailableError: it did not answer.
         """
+        from fleetops.bus.factory import open_bus  # noqa: PLC0415  offline commands do without it
+
         return open_bus(self.config.bus, SystemClock())
 
     def reaching(self, url: str | None, token_file: Path | None) -> CliContext:
@@ -57,13 +64,13 @@ class CliContext:
         return replace(self, config=self.config.model_copy(update={"client": client}))
 
 
-def make_context(config_path: Path | None) -> CliContext:
+def make_context(config_path: Path | None, log_level: str | None = None) -> CliContext:
     """The context of a configuration file, or of the defaults and the environment.
 
     Raises:
         ConfigError: the configuration is wrong.
     """
-    return CliContext(load_config(config_path), config_path)
+    return CliContext(load_config(config_path), config_path, log_level)
 
 
 def connection(

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from fleetops.cli import (
-    action,
-    analyze,
-    bench,
-    collect,
-    config,
-    dead_letter,
-    decode,
-    demo,
-    incident,
-    node,
-    replay,
-    up,
-)
 from fleetops.cli.context import make_context
+from fleetops.cli.deferred import add_command, missing_extra
 from fleetops.core.errors import (
     ConfigError,
     FleetOpsError,
@@ -41,19 +28,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(node.app, name="node", help="Nodes: look, drain, undrain.")
-app.add_typer(incident.app, name="incident", help="Incidents: what happened and why.")
-app.add_typer(action.app, name="action", help="Actions: what was done; approve or deny.")
-app.add_typer(dead_letter.app, name="dead-letter", help="Messages that were put aside.")
-app.add_typer(config.app, name="config", help="Check or show the configuration.")
-app.add_typer(collect.app, name="collect", help="Read targets once.")
-app.add_typer(decode.app, name="decode", help="Decode a payload in a file.")
-app.add_typer(analyze.app, name="analyze", help="Analyze a recording in a file.")
-app.add_typer(replay.app, name="replay", help="Feed a recording into the running line.")
-app.add_typer(bench.app, name="bench", help="Measure this machine.")
-app.command("up")(up.up)
-app.command("run")(up.run_roles)
-app.command("demo")(demo.demo)
+COMMANDS = (
+    ("up", "up:up", "Run everything in this process until it is stopped."),
+    ("run", "up:run_roles", "Run some roles in this process until it is stopped."),
+    ("demo", "demo:demo", "Watch a fault happen on emulated hardware, be explained and acted on."),
+    ("node", "node:app", "Nodes: look, drain, undrain."),
+    ("incident", "incident:app", "Incidents: what happened and why."),
+    ("action", "action:app", "Actions: what was done; approve or deny."),
+    ("dead-letter", "dead_letter:app", "Messages that were put aside."),
+    ("config", "config:app", "Check or show the configuration."),
+    ("collect", "collect:app", "Read targets once."),
+    ("decode", "decode:app", "Decode a payload in a file."),
+    ("analyze", "analyze:app", "Analyze a recording in a file."),
+    ("replay", "replay:app", "Feed a recording into the running line."),
+    ("bench", "bench:app", "Measure this machine."),
+)
+for name, source, text in COMMANDS:
+    add_command(app, name, f"fleetops.cli.{source}", text)
 
 
 @app.callback()
@@ -64,24 +55,32 @@ def options(
         typer.Option("--config", "-c", envvar="FLEETOPS_CONFIG", help="Configuration file (YAML)."),
     ] = None,
     log_level: Annotated[
-        str | None, typer.Option(help="debug, info, warning or error. Logs go to stderr.")
+        Literal["debug", "info", "warning", "error"] | None,
+        typer.Option(help="Logs go to stderr. Roles log at `log_level` of the configuration."),
     ] = None,
 ) -> None:
     """Watch the hardware under AI training clusters, and act on it."""
     configure_logging(level=log_level or "warning")
-    context.obj = make_context(config_path)
+    context.obj = make_context(config_path, log_level)
 
 
 def run() -> None:
     """Entry point: errors that FleetOps raises on purpose become one line and an exit code."""
     try:
-        app()
+        _run()
     except (ConfigError, InputError, NotFoundError) as error:
         _fail(error, USAGE if isinstance(error, ConfigError) else FAILED)
     except RefusedError as error:
         _fail(error, REFUSED)
     except FleetOpsError as error:
         _fail(error, FAILED)
+
+
+def _run() -> None:
+    try:
+        app()
+    except ModuleNotFoundError as error:
+        raise missing_extra(error) from error
 
 
 def _fail(error: FleetOpsError, code: int) -> None:

@@ -12,6 +12,7 @@ from fleetops.cli.context import CliContext
 from fleetops.cli.line import Line
 from fleetops.cli.plugins import check_plugins
 from fleetops.cli.roles import ROLES
+from fleetops.core.logging import configure_logging
 
 
 def up(context: typer.Context) -> None:
@@ -31,6 +32,7 @@ def run_roles(
 
 
 def _run(cli: CliContext, roles: list[str] | tuple[str, ...], only: list[str] | None) -> None:
+    configure_logging(level=cli.log_level or cli.config.log_level)
     check_plugins(cli.config)
     with Line(cli.config, roles, config_path=cli.config_path, collectors=only) as line:
         for number in (signal.SIGINT, signal.SIGTERM):
