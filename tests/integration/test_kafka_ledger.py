@@ -16,15 +16,13 @@ from fleetops.core.errors import AmbiguousWriteError, BusUnavailableError
 from fleetops_schemas.topics import Topic
 from tests.contract.bus_contract import PATIENCE_SECONDS, new_topic
 from tests.kafka_testbed import (
-    MAY_LEAK_SOCKETS,
     KafkaBroker,
-    _collected_sockets,
     kafka_broker,
 )
 
-__all__ = ["_collected_sockets", "kafka_broker"]
+__all__ = ["kafka_broker"]
 
-pytestmark = [pytest.mark.kafka, *MAY_LEAK_SOCKETS]
+pytestmark = pytest.mark.kafka
 DEADLINE_SECONDS = 3.0
 
 

@@ -17,15 +17,12 @@ from fleetops.core.config import BusConfig
 from fleetops.core.errors import BusUnavailableError, ConfigError
 from tests.contract.bus_contract import PATIENCE_SECONDS, new_topic
 from tests.kafka_testbed import (
-    MAY_LEAK_SOCKETS,
     KafkaBroker,
-    _collected_sockets,
     free_ports,
     start_broker,
 )
 
-__all__ = ["_collected_sockets"]
-pytestmark = [pytest.mark.kafka, *MAY_LEAK_SOCKETS]
+pytestmark = pytest.mark.kafka
 SOON_SECONDS = 8.0
 
 

@@ -13,9 +13,6 @@ from fleetops.bus.kafka.connection import client_settings, quiet_library
 from fleetops.core.clock import SystemClock
 from fleetops.core.config import BusConfig
 from fleetops.core.errors import BusUnavailableError, ConfigError
-from tests.kafka_testbed import _collected_sockets
-
-__all__ = ["_collected_sockets"]
 
 
 @pytest.fixture
@@ -73,8 +70,6 @@ def test_the_librarys_log_does_not_flood(capsys: pytest.CaptureFixture[str]) -> 
     assert (captured.out + captured.err).count("no broker, attempt") <= 1
 
 
-@pytest.mark.usefixtures("_collected_sockets")
-@pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning")
 def test_attempts_that_fail_leave_no_thread_behind() -> None:
     nowhere = BusConfig(kind="kafka", bootstrap_servers=("127.0.0.1:1",), deadline_seconds=0.3)
     before = threading.active_count()
