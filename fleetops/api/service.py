@@ -28,6 +28,7 @@ CATCH_UP_SECONDS = 30.0
 GRACE_SECONDS = 5
 """How long open requests may go on after the stop."""
 MAX_CONNECTIONS = 512
+BACKLOG = 512
 
 
 def _uuid() -> str:
@@ -130,6 +131,7 @@ def _listen(config: ApiConfig) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((config.host, config.port))
+        listener.listen(BACKLOG)  # from here on callers wait instead of being refused
     except OSError as error:
         listener.close()
         raise ConfigError(

@@ -23,7 +23,7 @@ from fleetops.cli.roles import ROLES
 from fleetops.cli.story import headline
 from fleetops.core.clock import SystemClock
 from fleetops.core.config import Config, load_config
-from fleetops.core.errors import FleetOpsError
+from fleetops.core.errors import FleetOpsError, TemporaryError
 from fleetops.emulator.faults import Target
 from fleetops.emulator.scenario import DEFAULT_SCENARIO, Scenario, list_scenarios, load_scenario
 from fleetops.evaluate.demo_config import (
@@ -187,8 +187,7 @@ class _Demonstration:
         self._tell.step("waiting for the first data of every host")
         deadline = self._clock.monotonic() + READY_SECONDS
         while self._clock.monotonic() < deadline and not self._interrupted:
-            counts = client.fleet().counts
-            if counts.hosts and not counts.stale and client.jobs().items:
+            if _all_seen(client):
                 return
             if line.wait(LOOK_SECONDS):
                 raise FleetOpsError(f"the line ended: {line.failure or 'stopped'}")
@@ -239,6 +238,14 @@ class _Demonstration:
 
     def _heard(self, event: dict[str, Any]) -> None:
         self._tell("webhook", {"type": event["type"], "id": event["id"]})
+
+
+def _all_seen(client: Client) -> bool:
+    try:
+        counts = client.fleet().counts
+        return bool(counts.hosts and not counts.stale and client.jobs().items)
+    except TemporaryError:  # it is starting
+        return False
 
 
 @contextmanager
