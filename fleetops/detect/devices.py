@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 Rows = npt.NDArray[np.int64]
+FIRST_CAPACITY = 64
 
 
 class DeviceIndex:
-    """Numbers device names in order of appearance; a look-up costs no Python per row."""
+    """Numbers device names in order of appearance: one look-up a row, none a sample."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
         self.hosts: list[str] = []
         self._rows: dict[str, int] = {}
-        self._known = pa.array([], pa.string())
 
     def __len__(self) -> int:
         return len(self.names)
@@ -31,29 +31,35 @@ class DeviceIndex:
     def rows(self, batch: pa.RecordBatch) -> Rows:
         """The row of each of the batch's devices, new ones added at the end."""
         device = _dictionary(batch.column("device"))
-        names = device.dictionary
-        found = pc.index_in(names, value_set=self._known)
-        if found.null_count:
-            self._add(batch, device, found)
-            found = pc.index_in(names, value_set=self._known)
-        of_name = pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+        names = device.dictionary.to_pylist()
         codes = device.indices.to_numpy(zero_copy_only=False)
-        rows: Rows = of_name[codes]
+        found = [self._rows.get(name, -1) for name in names]
+        if -1 in found:
+            self._add(batch, names, codes)
+            found = [self._rows.get(name, -1) for name in names]
+        rows: Rows = np.array(found, np.int64)[codes]
         return rows
 
-    def _add(self, batch: pa.RecordBatch, device: pa.DictionaryArray, found: pa.Array) -> None:
-        codes = device.indices.to_numpy(zero_copy_only=False)
-        used, first = np.unique(codes, return_index=True)
-        unknown = pc.is_null(found).to_numpy(zero_copy_only=False)
+    def _add(self, batch: pa.RecordBatch, names: list[str], codes: npt.NDArray[np.int32]) -> None:
+        """Adds the names that rows use; a dictionary may hold more."""
         host = batch.column("host")
+        used, first = np.unique(codes, return_index=True)
         order = np.argsort(first, kind="stable")
         for code, row in zip(used[order].tolist(), first[order].tolist(), strict=True):
-            if unknown[code]:
-                name = device.dictionary[code].as_py()
+            name = names[code]
+            if name not in self._rows:
                 self._rows[name] = len(self.names)
                 self.names.append(name)
                 self.hosts.append(host[row].as_py())
-        self._known = pa.array(self.names, pa.string())
+
+
+def grown(values: npt.NDArray[Any], count: int, fill: float | bool) -> npt.NDArray[Any]:
+    """The array with room for ``count``, doubled so that adding devices one by one stays cheap."""
+    if count <= len(values):
+        return values
+    larger = np.full(max(count, 2 * len(values), FIRST_CAPACITY), fill, values.dtype)
+    larger[: len(values)] = values
+    return larger
 
 
 def rounds(rows: Rows, times: npt.NDArray[np.float64]) -> Iterator[Rows]:

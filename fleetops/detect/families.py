@@ -59,7 +59,7 @@ _FAMILIES: Mapping[Family, tuple[str, ...]] = {
     Family.PERFORMANCE: PERFORMANCE_KINDS,
     Family.COOLING: COOLING_KINDS,
     Family.ACCELERATOR: ACCELERATOR_KINDS,
-    Family.REACH: ("host_unreachable", "device_absent"),
+    Family.REACH: ("host_unreachable",),
     Family.LINK: ("leaf_switch_fault", "link_down", "link_errors"),
     Family.LEAK: ("coolant_leak",),
     Family.POWER: POWER_KINDS,

@@ -10,6 +10,9 @@ from fleetops_schemas.faults import load_faults
 from fleetops_schemas.records import Finding, RecommendedAction, Severity, Verdict
 from fleetops_schemas.topology import Topology
 
+_INSIDE_HOSTS = frozenset({Family.ACCELERATOR, Family.LEAK, Family.REACH, Family.LINK})
+"""Families whose causes are parts of a host."""
+
 
 def host_causes(host: str, findings: Sequence[Finding], topology: Topology) -> list[Cause]:
     """The causes behind the findings of one host, none of which a parent explains."""
@@ -47,7 +50,7 @@ def _fold_into_accelerator(groups: dict[str, list[Finding]]) -> None:
     if slow and all(finding.kind == "slow_rank" for finding in slow):
         faults += groups.pop(Family.PERFORMANCE)
     if any(finding.severity is Severity.CRITICAL for finding in faults):
-        faults += groups.pop(Family.REACH, [])
+        faults += groups.pop(Family.REACH, []) + groups.pop("device_absent", [])
 
 
 def _performance(
@@ -102,7 +105,7 @@ def _cause(
 def _device(host: str, kind: str, findings: Sequence[Finding]) -> str:
     """The device itself where one alone has the fault; else the host."""
     devices = {finding.device for finding in findings if finding.kind == kind}
-    inside = family_of(kind) in {Family.ACCELERATOR, Family.LEAK, Family.REACH, Family.LINK}
+    inside = kind == "device_absent" or family_of(kind) in _INSIDE_HOSTS
     return devices.pop() if inside and len(devices) == 1 else host
 
 

@@ -140,7 +140,10 @@ def estimate_slowdown(steps: TraceSteps) -> float:
 
 
 def trace_steps(
-    trace: Path | str | pa.Table, hosts: Sequence[str], job: str = "trace"
+    trace: Path | str | pa.Table | TraceSteps,
+    hosts: Sequence[str],
+    job: str = "trace",
+    racks: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[float, pa.RecordBatch]]:
     """The trace as the reports of its workers: (offset in seconds, batch), a step at a time.
 
@@ -148,10 +151,16 @@ def trace_steps(
     1970, so that whoever replays them moves ``ts`` to now. Steps are numbered as recorded and
     follow each other without the gaps between sampled ones.
 
+    Args:
+        trace: a Parquet file, its table, or what :func:`read_trace` made of it.
+        hosts: where the workers stand, the first worker on the first host.
+        job: the id that the job reports under.
+        racks: by host, its rack.
+
     Raises:
         InputError: it is no such trace, or there are fewer hosts than workers.
     """
-    steps = read_trace(trace)
+    steps = trace if isinstance(trace, TraceSteps) else read_trace(trace)
     workers = len(steps.stage)
     if len(hosts) < workers:
         raise InputError(f"{workers} workers need as many hosts; {len(hosts)} were given")
@@ -181,7 +190,7 @@ def trace_steps(
                 [_reading(device, name, value) for name, value in values.items()],
                 ts=datetime.fromtimestamp(0, UTC) + timedelta(seconds=offset),
                 host=hosts[worker],
-                rack="",
+                rack=(racks or {}).get(hosts[worker], ""),
                 labels={"job": job},
             )
         yield offset, builder.build()

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fleetops.detect.devices import DeviceIndex, times_seconds
+from fleetops.detect.devices import DeviceIndex, grown, times_seconds
 from fleetops_schemas.telemetry import TelemetryHeader
 from fleetops_schemas.topology import host_of
 
@@ -103,24 +103,26 @@ class _Stream:
 
     def __init__(self) -> None:
         self.devices = DeviceIndex()
-        self.last_seen: Floats = np.zeros(0)
+        self._last_seen: Floats = np.zeros(0)
         self._host_numbers: dict[str, int] = {}
         self._host_of = np.zeros(0, np.int64)
+        self._known = 0
+
+    @property
+    def last_seen(self) -> Floats:
+        """(devices,) seconds since 1970."""
+        return self._last_seen[: self._known]
 
     def take(self, batch: pa.RecordBatch) -> None:
         rows = self.devices.rows(batch)
-        known, count = len(self.last_seen), len(self.devices)
-        numbers = [
-            self._host_numbers.setdefault(
-                self.devices.hosts[row] or host_of(self.devices.names[row]),
-                len(self._host_numbers),
-            )
-            for row in range(known, count)
-        ]
-        self._host_of = np.r_[self._host_of, np.array(numbers, np.int64)]
-        more = count - known
-        self.last_seen = np.r_[self.last_seen, np.full(more, -np.inf)]
-        np.maximum.at(self.last_seen, rows, times_seconds(batch))
+        count = len(self.devices)
+        self._last_seen = grown(self._last_seen, count, fill=-np.inf)
+        self._host_of = grown(self._host_of, count, fill=0)
+        for row in range(self._known, count):
+            host = self.devices.hosts[row] or host_of(self.devices.names[row])
+            self._host_of[row] = self._host_numbers.setdefault(host, len(self._host_numbers))
+        self._known = count
+        np.maximum.at(self._last_seen, rows, times_seconds(batch))
 
     def reference(self, answers: Mapping[str, float], patience_seconds: float) -> Floats:
         """(devices,) the time up to which the device's host was told of.
@@ -130,11 +132,12 @@ class _Stream:
         patience, because the rows of one rack can lag behind the others on the bus.
         """
         newest = np.full(len(self._host_numbers), -np.inf)
-        np.maximum.at(newest, self._host_of, self.last_seen)
+        host_of_row = self._host_of[: self._known]
+        np.maximum.at(newest, host_of_row, self.last_seen)
         stream = self.last_seen.max(initial=-np.inf)
         for host, moment in answers.items():
             number = self._host_numbers.get(host)
             if number is not None:
                 newest[number] = max(newest[number], min(moment, stream) - patience_seconds)
-        reference: Floats = newest[self._host_of]
+        reference: Floats = newest[host_of_row]
         return reference

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from fleetops.detect.devices import Rows
+from fleetops.detect.devices import Rows, grown
 from fleetops_schemas.catalog import load_catalog
 from fleetops_schemas.records import Severity
 
@@ -83,7 +83,10 @@ def shipped_rules() -> dict[str, ThresholdRule]:
 
 
 class RuleState:
-    """What a rule remembers; arrays are (devices,), times in seconds since 1970, NaN for never."""
+    """What a rule remembers: arrays with room for the devices and more.
+
+    Times are seconds since 1970, NaN for never.
+    """
 
     def __init__(self, rule: ThresholdRule) -> None:
         self.rule = rule
@@ -103,23 +106,14 @@ class RuleState:
 
     def grow(self, count: int) -> None:
         """Makes room for so many devices."""
-        more = count - len(self.firing)
-        if more <= 0:
-            return
-        never = np.full(more, np.nan)
-        self.firing = np.r_[self.firing, np.zeros(more, np.bool_)]
-        self._was_normal = np.r_[self._was_normal, np.zeros(more, np.bool_)]
-        self._baseline_count = np.r_[self._baseline_count, np.zeros(more, np.int64)]
-        for name in (
-            "value",
-            "reference",
-            "current",
-            "raised_since",
-            "_cleared_since",
-            "_baseline",
-        ):
-            setattr(self, name, np.r_[getattr(self, name), never])
-        self._baseline_at = np.r_[self._baseline_at, never]
+        for name in ("firing", "_was_normal"):
+            setattr(self, name, grown(getattr(self, name), count, fill=False))
+        for name in ("value", "reference", "current", "raised_since", "_cleared_since"):
+            setattr(self, name, grown(getattr(self, name), count, fill=np.nan))
+        if self.rule.relative_to == "baseline":
+            self._baseline = grown(self._baseline, count, fill=np.nan)
+            self._baseline_at = grown(self._baseline_at, count, fill=np.nan)
+            self._baseline_count = grown(self._baseline_count, count, fill=0)
 
     def judge(self, rows: Rows, values: Floats, references: Floats, times: Floats) -> Rows:
         """Takes readings of different devices in; the rows that began or ceased to fire.

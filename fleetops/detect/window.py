@@ -12,12 +12,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fleetops.detect.devices import DeviceIndex, Rows, column_values, rounds, times_seconds
+from fleetops.detect.devices import (
+    FIRST_CAPACITY,
+    DeviceIndex,
+    Rows,
+    column_values,
+    rounds,
+    times_seconds,
+)
 
 Floats = npt.NDArray[np.float32]
 MAD_TO_SIGMA = 1.4826
 """1 / Phi^-1(3/4): makes the median absolute deviation estimate a normal's standard deviation."""
-FIRST_CAPACITY = 64
 
 
 class Window:

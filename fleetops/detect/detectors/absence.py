@@ -37,8 +37,11 @@ class AbsenceConfig(DetectorConfig):
     """Shortest absence that counts, however short the interval. 15 s: an overloaded collector or
     exporter misses several short rounds, and half a minute is soon enough (release gate)."""
     part_seconds: float = Field(default=60.0, ge=0)
-    """The same for one exporter, or a part other than an accelerator, while its host goes on. One
-    minute: under load answers time out or leave parts out, and none of it is urgent."""
+    """The same for a part other than an accelerator, while its host goes on. One minute: a
+    management controller under load leaves parts out of some answers, and none is urgent."""
+    exporter_seconds: float = Field(default=300.0, ge=0)
+    """The same for one exporter or controller that does not answer, while its host answers others.
+    Five minutes: that is a gap in the monitoring, no fault of the host, and restarts take long."""
     max_gap_seconds: float = Field(default=5.0, gt=0)
     """When the detector itself did not run for longer than this, that time counts for nobody."""
     collector_share: float = Field(default=0.5, gt=0, le=1)
@@ -152,7 +155,7 @@ class AbsenceDetector(Detector):
 
     def _gone(self, watched: Watched, down: list[TargetReport]) -> list[TargetReport]:
         """Of the targets that do not answer: those of hosts that are gone, or gone for long."""
-        long = watched.failing(self._config.intervals, self._config.part_seconds)
+        long = watched.failing(self._config.intervals, self._config.exporter_seconds)
         return [
             target
             for target in down

@@ -42,9 +42,10 @@ class StragglerConfig(DetectorConfig):
 
     rule: PeerRule = PeerRule()
     """Limits of the peer rule; each states its source."""
-    window_steps: int = Field(default=12, ge=3, le=10_000)
-    """Steps looked at. Default 12: two more than the rule needs, so that one lost scrape does not
-    delay it, and few enough that a fault shows within a quarter of a minute of one-second steps."""
+    window_steps: int = Field(default=15, ge=3, le=10_000)
+    """Steps looked at. Default 15: ten that a rank must be seen in, and half as many to spare for
+    scrapes that are lost or late; few enough that a fault shows within half a minute of one-second
+    steps that are read every second."""
     baseline_steps: int = Field(default=20, ge=3, le=10_000)
     """Steps that make the job's own normal."""
     warm_up_steps: int = Field(default=5, ge=0, le=10_000)

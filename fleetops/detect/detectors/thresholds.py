@@ -13,7 +13,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from fleetops.detect.base import Detector, DetectorConfig, Inputs
-from fleetops.detect.devices import DeviceIndex, Rows, column_values, rounds, times_seconds
+from fleetops.detect.devices import DeviceIndex, Rows, column_values, grown, rounds, times_seconds
 from fleetops.detect.findings import Claim, FindingBook, subject_of
 from fleetops.detect.threshold_rule import RuleState, ThresholdRule, shipped_rules
 from fleetops.detect.window import masked_median
@@ -142,8 +142,7 @@ class _ClassState:
 
     def take(self, batch: pa.RecordBatch) -> list[int]:
         rows, times = self.devices.rows(batch), times_seconds(batch)
-        more = len(self.devices) - len(self.last_seen)
-        self.last_seen = np.r_[self.last_seen, np.full(more, np.nan)]
+        self.last_seen = grown(self.last_seen, len(self.devices), fill=np.nan)
         changed: set[int] = set()
         columns: dict[str, Floats] = {}
         for state in self.rules:
@@ -165,9 +164,11 @@ class _ClassState:
         for state in self.rules:
             if state.rule.is_peer_rule and len(self.devices):
                 rows = np.arange(len(self.devices))
-                values = np.where(self._fresh(), state.current, np.nan)
+                times = self.last_seen[rows]
+                fresh = times >= np.nanmax(times) - FRESH_SECONDS
+                values = np.where(fresh, state.current[rows], np.nan)
                 reference = _reference(state.rule, values, self.devices, topology)
-                changed.update(state.judge(rows, values, reference, self.last_seen).tolist())
+                changed.update(state.judge(rows, values, reference, times).tolist())
         return sorted(changed)
 
     def restore(self, row: int, finding: Finding) -> None:
@@ -180,10 +181,6 @@ class _ClassState:
         for state in self.rules:
             if state.rule.kind == kind:
                 state.firing[row] = False
-
-    def _fresh(self) -> npt.NDArray[np.bool_]:
-        fresh: npt.NDArray[np.bool_] = self.last_seen >= np.nanmax(self.last_seen) - FRESH_SECONDS
-        return fresh
 
 
 def _judge(

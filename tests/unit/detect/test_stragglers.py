@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow.compute as pc
 
 from fleetops.detect.detectors.stragglers import StragglerConfig, StragglerDetector
 from fleetops_schemas.readings import Quality
@@ -24,10 +25,10 @@ class Job:
         self.rng = np.random.default_rng(7)
         self.step = 0
 
-    def next(self, *, without: str | None = None) -> Batch:
+    def next(self) -> Batch:
         self.step += 1
         compute = self.factor * np.exp(self.rng.normal(0.0, 0.01, self.factor.shape))
-        values = {h: compute[i].tolist() for i, h in enumerate(HOSTS) if h != without}
+        values = {host: compute[index].tolist() for index, host in enumerate(HOSTS)}
         return ranks(self.step * 2.0, self.step, values, stage_size=STAGE_SIZE)
 
     def run(self, b: Bench, steps: int) -> None:
@@ -100,6 +101,35 @@ def test_polls_that_see_a_step_twice_or_miss_one() -> None:
         if job.step % 3 != 0:
             b.feed(job.step * 2.0, batch)
             b.feed(job.step * 2.0 + 1, batch)
+    assert set(b.kinds()) == {"node003/job81/rank9"}
+
+
+def seen_by(batch: Batch, host: str) -> Batch:
+    """The rows of one host: it is read when the others are not."""
+    header, rows_of_all = batch
+    return header, rows_of_all.filter(pc.equal(rows_of_all.column("host").cast("string"), host))
+
+
+def test_hosts_that_are_read_in_turn_share_hardly_a_step() -> None:
+    for slow, found in ((True, {"node003"}), (False, set())):
+        b, job = bench(), Job()
+        job.factor[2] = 1.35 if slow else 1.0  # a whole host: alone in a step it looks even
+        for _ in range(70):
+            batch = job.next()
+            for index, host in enumerate(HOSTS):
+                if (job.step + index) % 3 == 0:
+                    b.feed(job.step * 2.0, seen_by(batch, host))
+        assert {finding.host for finding in b.firing.values()} == found
+
+
+def test_scrapes_that_are_lost_at_random() -> None:
+    b, job = bench(), Job()
+    job.factor[2, 1] = 1.35
+    for _ in range(60):
+        batch = job.next()
+        for host in HOSTS:
+            if job.rng.random() < 0.6:
+                b.feed(job.step * 2.0, seen_by(batch, host))
     assert set(b.kinds()) == {"node003/job81/rank9"}
 
 
