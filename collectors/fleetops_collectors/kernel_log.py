@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -18,7 +17,7 @@ from fleetops.core.clock import Clock
 from fleetops.core.errors import ConfigError, InputError, TemporaryError
 from fleetops_collectors.base import CollectorConfig, Scrape, Target
 from fleetops_collectors.kernel_log_decode import (
-    UNKNOWN_HOST,
+    PROTOCOL,
     KernelFinding,
     KernelLogDecoder,
     decode_kernel_log,
@@ -27,7 +26,6 @@ from fleetops_collectors.kernel_log_lines import LineReader
 from fleetops_collectors.kernel_log_reader import Chunk, Position, read_log
 from fleetops_collectors.kernel_log_storm import coalesce
 from fleetops_schemas.faults import FaultCatalog, FaultDataError, load_faults
-from fleetops_schemas.records import Event
 
 __all__ = [
     "KernelFinding",
@@ -85,7 +83,7 @@ class KernelLogConfig(CollectorConfig):
 class KernelLogCollector:
     """Follows kernel logs. Events carry stable ids: a line read twice is the same event."""
 
-    protocol: ClassVar[str] = "kernel_log"
+    protocol: ClassVar[str] = PROTOCOL
     config_model: ClassVar[type[CollectorConfig]] = KernelLogConfig
 
     def __init__(self, config: KernelLogConfig, clock: Clock, faults: FaultCatalog) -> None:
@@ -152,7 +150,8 @@ class KernelLogCollector:
         if known is None:
             findings = self._since_lookback(findings, now, scrape)
         host = target.host or target.name
-        events = [self._event(finding, chunk, host, now) for finding in findings]
+        marks = chunk.marks
+        events = [one.as_event(marks[one.line - 1], host, now) for one in findings]
         scrape.events, skipped = coalesce(
             events, burst=self._config.burst_events, limit=self._config.max_events
         )
@@ -201,30 +200,3 @@ class KernelLogCollector:
                 f"{scrape.target.url}: {passed} findings from before the start passed over"
             )
         return recent
-
-    def _event(self, finding: KernelFinding, chunk: Chunk, host: str, now: datetime) -> Event:
-        device = finding.device
-        if finding.host == UNKNOWN_HOST:
-            device = device.replace(UNKNOWN_HOST, host, 1)
-        else:
-            host = finding.host
-        mark = chunk.marks[finding.line - 1]
-        identity = sha256(f"{host}\0{mark}\0{finding.text}".encode()).hexdigest()[:32]
-        return Event(
-            id=identity,
-            time=finding.time or now,
-            observed_at=now,
-            host=host,
-            device=device,
-            device_class=finding.device_class,
-            source=self.protocol,
-            kind=finding.kind,
-            code=finding.code,
-            severity=finding.severity,
-            text=finding.text,
-            attributes={
-                **finding.attributes,
-                "log_source": finding.source,
-                "recommended_action": finding.recommended_action.value,
-            },
-        )

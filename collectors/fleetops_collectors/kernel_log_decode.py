@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from hashlib import sha256
 
 from fleetops_collectors.kernel_log_lines import KernelLine, LineReader, as_text
 from fleetops_collectors.kernel_log_meaning import meaning_of
 from fleetops_collectors.kernel_log_patterns import Match, PatternMatcher, load_patterns
 from fleetops_schemas.faults import FaultCatalog, load_faults
-from fleetops_schemas.records import JsonScalar, RecommendedAction, Severity
+from fleetops_schemas.records import Event, JsonScalar, RecommendedAction, Severity
 
+PROTOCOL = "kernel_log"
 UNKNOWN_HOST = "unknown"
 MAX_TEXT = 1024
 _GPU_AT = re.compile(
@@ -54,6 +56,38 @@ class KernelFinding:
             "recommended_action": self.recommended_action.value,
             "text": self.text,
         }
+
+    def as_event(self, identity: str, host: str, now: datetime) -> Event:
+        """The line as it travels on the bus.
+
+        Args:
+            identity: Names this occurrence: the same line read twice has the same one.
+            host: The host of a line that names none.
+            now: When it was read, aware; also when it happened where the line has no time.
+        """
+        device = self.device
+        if self.host == UNKNOWN_HOST:
+            device = device.replace(UNKNOWN_HOST, host, 1)
+        else:
+            host = self.host
+        return Event(
+            id=sha256(f"{host}\0{identity}\0{self.text}".encode()).hexdigest()[:32],
+            time=self.time or now,
+            observed_at=now,
+            host=host,
+            device=device,
+            device_class=self.device_class,
+            source=PROTOCOL,
+            kind=self.kind,
+            code=self.code,
+            severity=self.severity,
+            text=self.text,
+            attributes={
+                **self.attributes,
+                "log_source": self.source,
+                "recommended_action": self.recommended_action.value,
+            },
+        )
 
 
 def normalise_pci(address: str) -> str:

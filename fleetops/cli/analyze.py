@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import typer
 
 from fleetops.cli.output import Format, FormatOption, fields
-from fleetops.core.errors import InputError
 from fleetops.detect.job_trace import analyze_job_trace
-from fleetops.evaluate.replay import read_meta
+from fleetops.evaluate.recordings import read_job_trace, read_meta
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -32,18 +28,10 @@ def job_trace(
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Is it the hardware or the job? Names the slow workers, or the stage that is too long."""
-    source = _standard_input() if trace == "-" else Path(trace)
-    verdict = analyze_job_trace(source, read_meta(meta))
+    verdict = analyze_job_trace(read_job_trace(trace), read_meta(meta))
     if output is Format.JSON:
         sys.stdout.write(json.dumps(verdict.to_dict(), indent=1, ensure_ascii=False) + "\n")
         return
     found = verdict.to_dict()
-    found["workers"] = [worker.name for worker in verdict.workers]
+    found["workers"] = tuple(worker.name for worker in verdict.workers)
     fields(found.items())
-
-
-def _standard_input() -> pa.Table:
-    try:
-        return pq.read_table(io.BytesIO(sys.stdin.buffer.read()))
-    except pa.ArrowException as error:
-        raise InputError(f"standard input: not a Parquet file: {error}") from error

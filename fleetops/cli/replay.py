@@ -8,73 +8,118 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from fleetops.cli.context import CliContext
-from fleetops.cli.output import say
+from fleetops.cli.output import ExitCode, say
 from fleetops.core.clock import SystemClock
 from fleetops.core.hostlist import expand, fold
-from fleetops.evaluate.replay import Replay, Replayed
+from fleetops.evaluate.replay import Pace, Replay, Replayed
 
 app = typer.Typer(
     no_args_is_help=True,
     help="Feed recordings into the bus of the configuration, as if they were live.",
 )
-Files = Annotated[list[str], typer.Argument(metavar="FILE...")]
+Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Files; - is standard input.")]
 HostOption = Annotated[
     str | None, typer.Option("--host", help="Host the payload is of, where it does not say.")
 ]
-OutputOption = Annotated[str, typer.Option("--output", "-o", help="text or json")]
+OutputOption = Annotated[Literal["text", "json"], typer.Option("--output", "-o")]
+MIN_SPEED, MAX_SPEED = 0.01, 100_000.0
+CaptureSpeed = Annotated[
+    float | None,
+    typer.Option(
+        "--speed",
+        min=MIN_SPEED,
+        max=MAX_SPEED,
+        help="Keep 10 s between captures, so many times as fast; without it all at once.",
+    ),
+]
 
 
 @app.command("job-trace")
 def job_trace(
     context: typer.Context,
     files: Files,
-    speed: Annotated[float, typer.Option(min=0.01, max=10_000, help="Times as fast.")] = 1.0,
+    speed: Annotated[
+        float, typer.Option(min=MIN_SPEED, max=MAX_SPEED, help="Times as fast.")
+    ] = 1.0,
     nodes: Annotated[
         str | None,
-        typer.Option(help="Hostlist: one node a worker; the scheduler's nodes by default."),
+        typer.Option(
+            help="Hostlist: one node a worker; the scheduler's nodes by default, idle ones first."
+        ),
+    ] = None,
+    job: Annotated[
+        str | None, typer.Option(help="Id the job reports under; the file's name by default.")
     ] = None,
     output: OutputOption = "text",
 ) -> None:
     """Training traces, step by step."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     chosen = expand(nodes) if nodes else []
-    _replay(context.obj, output, lambda replay: replay.job_trace(files, speed, chosen, stop))
+    _replay(context.obj, output, speed, lambda replay: replay.job_trace(files, chosen, job))
 
 
 @app.command()
 def redfish(
-    context: typer.Context, files: Files, host: HostOption = None, output: OutputOption = "text"
+    context: typer.Context,
+    files: Files,
+    host: HostOption = None,
+    speed: CaptureSpeed = None,
+    output: OutputOption = "text",
 ) -> None:
     """Captures of Redfish services (folders or files)."""
-    _replay(context.obj, output, lambda replay: replay.redfish(files, host))
+    _replay(context.obj, output, speed, lambda replay: replay.redfish(files, host))
 
 
 @app.command()
 def prometheus(
-    context: typer.Context, files: Files, host: HostOption = None, output: OutputOption = "text"
+    context: typer.Context,
+    files: Files,
+    host: HostOption = None,
+    speed: CaptureSpeed = None,
+    output: OutputOption = "text",
 ) -> None:
     """Files of Prometheus text."""
-    _replay(context.obj, output, lambda replay: replay.prometheus(files, host))
+    _replay(context.obj, output, speed, lambda replay: replay.prometheus(files, host))
 
 
 @app.command("kernel-log")
 def kernel_log(
-    context: typer.Context, files: Files, host: HostOption = None, output: OutputOption = "text"
+    context: typer.Context,
+    files: Files,
+    host: HostOption = None,
+    speed: Annotated[
+        float | None,
+        typer.Option(
+            min=MIN_SPEED,
+            max=MAX_SPEED,
+            help="Keep the time between lines, so many times as fast; without it all at once.",
+        ),
+    ] = None,
+    output: OutputOption = "text",
 ) -> None:
     """Kernel logs."""
-    _replay(context.obj, output, lambda replay: replay.kernel_log(files, host))
+    _replay(context.obj, output, speed, lambda replay: replay.kernel_log(files, host))
 
 
-def _replay(cli: CliContext, output: str, work: Callable[[Replay], Replayed]) -> None:
-    with cli.bus() as bus:
-        sent = work(Replay(bus, SystemClock(), say))
+def _replay(
+    cli: CliContext, output: str, speed: float | None, work: Callable[[Replay], Replayed]
+) -> None:
+    clock, stop = SystemClock(), threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    pace = Pace(clock, stop, speed)
+    with cli.bus() as bus, Replay(bus, clock, say, pace, cli.config.topology) as replay:
+        sent = work(replay)
+    _tell(sent, output)
+    if sent.failed:
+        raise SystemExit(ExitCode.PARTIAL if sent.messages or sent.events else ExitCode.FAILED)
+
+
+def _tell(sent: Replayed, output: str) -> None:
     if output == "json":
         sys.stdout.write(json.dumps(asdict(sent)) + "\n")
         return

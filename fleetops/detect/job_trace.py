@@ -83,14 +83,14 @@ class TraceVerdict:
 
 
 def analyze_job_trace(
-    trace: Path | str | pa.Table,
+    trace: Path | str | pa.Table | TraceSteps,
     meta: Mapping[str, Any] | None = None,
     rule: PeerRule | None = None,
 ) -> TraceVerdict:
     """The verdict on a recorded trace.
 
     Args:
-        trace: a Parquet file, or its table.
+        trace: a Parquet file, its table, or what :func:`read_trace` made of it.
         meta: the job's parallelism (``dp_size``, ``pp_size``, ``tp_size``, ``vpp_size`` ...), where
             known; what it says is checked against the trace.
         rule: limits of the peer rule.
@@ -99,7 +99,7 @@ def analyze_job_trace(
         InputError: it is no such trace; says what is missing.
     """
     rule = rule or PeerRule()
-    steps = read_trace(trace)
+    steps = trace if isinstance(trace, TraceSteps) else read_trace(trace)
     _check_meta(steps, meta or {})
     compute = steps.compute_seconds
     judgement = judge(compute, steps.stage, steps.dp_rank, rule)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
 
 from fleetops.core.clock import SystemClock
 from fleetops.core.errors import InputError
+from fleetops.detect.trace import TraceSteps, read_trace
 from fleetops_collectors.base import Target
 from fleetops_collectors.kernel_log_decode import KernelFinding, decode_kernel_log
 from fleetops_collectors.prometheus import DecodedText, decode_prometheus
@@ -82,6 +88,41 @@ def read_redfish(
         tree, warnings = read_directory(Path(name))
     decoded = decode_resources(tree, Service(host=host), now)
     return Recorded(decoded.readings, decoded.events, [*warnings, *decoded.warnings()])
+
+
+def read_job_trace(name: str) -> TraceSteps:
+    """A recorded training job by step and worker.
+
+    Raises:
+        InputError: it is no such trace; names the file and what is missing.
+    """
+    try:
+        if name != STDIN:
+            return read_trace(Path(name))
+        return read_trace(pq.read_table(io.BytesIO(_read(name))))
+    except pa.ArrowException as error:
+        raise InputError(f"standard input: no Parquet file: {error}") from error
+    except InputError as error:
+        place = "standard input" if name == STDIN else name
+        named = str(error).startswith(place)
+        raise error if named else InputError(f"{place}: {error}") from error
+
+
+def read_meta(path: Path | None) -> dict[str, Any] | None:
+    """A trace's ``meta-*.yaml``.
+
+    Raises:
+        InputError: it cannot be read or is no mapping.
+    """
+    if path is None:
+        return None
+    try:
+        meta = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: cannot read it: {error}") from error
+    if not isinstance(meta, dict):
+        raise InputError(f"{path}: must be a mapping such as 'pp_size: 4'")
+    return meta
 
 
 async def _read_live(
