@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 import streamlit as st
 
+from fleetops_dashboards.links import register
 from fleetops_dashboards.pages import fleet, incidents, node
+
+HERE = files("fleetops_dashboards")
 
 
 def main() -> None:
     """Three pages; each keeps what it shows in its address."""
-    st.set_page_config(page_title="FleetOps", page_icon=":material/dns:", layout="wide")
+    st.set_page_config(
+        page_title="FleetOps", page_icon=(HERE / "icon.svg").read_text("utf-8"), layout="wide"
+    )
+    st.html(f"<style>{(HERE / 'style.css').read_text('utf-8')}</style>")
     pages = {
         "fleet": st.Page(fleet.page, title="Fleet", url_path="fleet", default=True),
         "incidents": st.Page(incidents.page, title="Incidents", url_path="incidents"),
         "node": st.Page(node.page, title="Node", url_path="node"),
     }
-    st.session_state["pages"] = pages
+    register(pages)
     st.navigation(list(pages.values()), position="top").run()
 
 

@@ -1,70 +1,244 @@
-"""The measurements behind an incident, drawn with what they were compared with."""
+"""The measurements behind an incident: the accused against their neighbours and the limit."""
 
 from __future__ import annotations
 
-import altair as alt
-import pandas as pd
-import streamlit as st
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
-from fleetops.core.errors import FleetOpsError
+import pandas as pd
+
+from fleetops.api.models import DeviceSeries, Fleet, Series
+from fleetops.core.errors import NotFoundError
 from fleetops_dashboards import data
-from fleetops_dashboards.charts.time_series import frame
-from fleetops_dashboards.links import escape
-from fleetops_schemas.records import Evidence, Incident
+from fleetops_dashboards.charts import states
+from fleetops_dashboards.charts.panels import (
+    Mark,
+    Panel,
+    bar_rows,
+    line_rows,
+    reference_rows,
+    table,
+)
+from fleetops_dashboards.palette import ACCUSED, PEER
+from fleetops_dashboards.words import sign
+from fleetops_schemas.records import Action, Evidence, Finding, Incident
 from fleetops_schemas.topology import host_of
 
-MAX_CHARTS = 4
-MINUTES = 5.0
-OTHERS = "#b9c3cb"
-ACCUSED = "#c8102e"
+MAX_PANELS = 5
+MAX_ACCUSED_HOSTS = 2
+MAX_PEER_HOSTS = 3
+BEFORE = timedelta(minutes=2)
+AFTER = timedelta(minutes=10)
+"""The onset tells the cause; what came hours later is on the node's page."""
+STAGE = "pipeline_stage"
 
 
-def evidence_charts(incident: Incident) -> None:
-    """Draws the first few different measurements that the findings name."""
-    seen: set[tuple[str, str]] = set()
-    for finding in incident.findings:
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """One measured fact of an incident, with every device that shows it."""
+
+    device_class: str
+    metric: str
+    worst: Evidence
+    devices: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The fact in words."""
+        more = len(self.devices) - 1
+        return f"{self.worst.text} (and {more} more like it)" if more else self.worst.text
+
+
+@dataclass(frozen=True, slots=True)
+class Evidences:
+    """The chart of an incident, ready to draw."""
+
+    panels: list[Panel]
+    rows: pd.DataFrame
+    captions: list[str]
+    window: data.Window
+
+
+def exhibits(incident: Incident) -> list[Exhibit]:
+    """What was measured, each metric once, in the order in which it began."""
+    groups: dict[tuple[str, str], list[tuple[Finding, Evidence]]] = {}
+    for finding in sorted(incident.findings, key=lambda one: one.started_at):
         for evidence in finding.evidence:
-            if evidence.metric is None or evidence.device is None or evidence.device_class is None:
-                continue
-            key = (evidence.device_class, evidence.metric)
-            if key in seen or len(seen) >= MAX_CHARTS:
-                continue
-            seen.add(key)
-            _chart(evidence)
-    if not seen:
-        st.caption("No measurement to draw: the evidence is in the text.")
-
-
-def _chart(evidence: Evidence) -> None:
-    assert evidence.device and evidence.device_class and evidence.metric  # noqa: S101, PT018
-    try:
-        series = data.series(
-            host_of(evidence.device), evidence.device_class, (evidence.metric,), MINUTES
+            if evidence.metric and evidence.device and evidence.device_class:
+                key = (evidence.device_class, evidence.metric)
+                groups.setdefault(key, []).append((finding, evidence))
+    return [
+        Exhibit(
+            device_class,
+            metric,
+            max((evidence for _, evidence in found), key=_departure),
+            tuple(dict.fromkeys(evidence.device or "" for _, evidence in found)),
         )
-    except FleetOpsError as error:
-        st.caption(f"{evidence.metric}: {error}")
-        return
-    values = frame(series, evidence.metric)
-    st.markdown(escape(evidence.text))
-    if values.empty:
-        st.caption("No samples of it in the last minutes.")
-        return
-    accused = values["device"] == evidence.device
-    values["which"] = accused.map({True: evidence.device, False: "others on this host"})
-    base = alt.Chart(values).encode(
-        x=alt.X("time:T", title=None, axis=alt.Axis(format="%H:%M:%S", tickCount=6)),
-        y=alt.Y("value:Q", title=series.units.get(evidence.metric), scale=alt.Scale(zero=False)),
-        detail="device:N",
-        tooltip=["time:T", "device:N", alt.Tooltip("value:Q", format=".4g")],
+        for (device_class, metric), found in groups.items()
+    ]
+
+
+def window_of(incident: Incident, now: datetime | None = None) -> data.Window:
+    """The time around the onset."""
+    began = min([incident.opened_at, *(finding.started_at for finding in incident.findings)])
+    end = min(now or datetime.now(UTC), max(began, incident.opened_at) + AFTER)
+    snapped = data.Window.up_to(1, end).end
+    return data.Window(began - BEFORE, max(snapped, began + timedelta(seconds=1)))
+
+
+def peers(fleet: Fleet, incident: Incident) -> list[str]:
+    """Hosts to compare with: untouched by the incident, with the same work, and close by."""
+    touched = {*incident.suspect_hosts, *incident.affected_hosts}
+    touched |= {finding.host for finding in incident.findings if finding.host}
+    hosts = [host for rack in fleet.racks for host in rack.hosts]
+    places = {host.name: place for place, host in enumerate(hosts)}
+    accused = min((places[name] for name in touched if name in places), default=0)
+    jobs = {job for host in hosts if host.name in touched for job in host.jobs}
+    free = [
+        host for host in hosts if host.name not in touched and not host.stale and not host.suspect
+    ]
+    free.sort(key=lambda host: (jobs.isdisjoint(host.jobs), abs(places[host.name] - accused)))
+    return [host.name for host in free[:MAX_PEER_HOSTS]]
+
+
+def evidence(incident: Incident, fleet: Fleet, actions: Iterable[Action]) -> Evidences:
+    """Fetches and arranges everything; a series that cannot be had is left out."""
+    window, compared = window_of(incident), peers(fleet, incident)
+    shown = exhibits(incident)[:MAX_PANELS]
+    metrics: dict[str, list[str]] = {}
+    for exhibit in shown:
+        metrics.setdefault(exhibit.device_class, []).append(exhibit.metric)
+    panels, rows, captions = [], [], []
+    for exhibit in shown:
+        wanted = tuple(metrics[exhibit.device_class])
+        if exhibit.device_class == "training_rank":
+            wanted += (STAGE,)
+        found = [
+            series
+            for series in _fetch(exhibit, compared, fleet, wanted, window)
+            if exhibit.metric in series.units
+        ]
+        panel, parts = _arrange(exhibit, found)
+        if parts:
+            panels.append(panel)
+            rows += parts
+            captions.append(exhibit.text)
+    return Evidences(panels, table(rows, window, _marks(incident, actions)), captions, window)
+
+
+def _departure(evidence: Evidence) -> float:
+    if evidence.value is None or not evidence.reference:
+        return 0.0
+    return abs(evidence.value - evidence.reference) / abs(evidence.reference)
+
+
+def siblings(fleet: Fleet, device: str) -> list[str]:
+    """For a device beside hosts, the same part of the other parents of its kind."""
+    for own in fleet.parents:
+        if device == own.device or device.startswith(f"{own.device}/"):
+            part = device.removeprefix(own.device)
+            return [
+                f"{other.device}{part}"
+                for other in fleet.parents
+                if other.kind is own.kind and other.device != own.device
+            ]
+    return []
+
+
+def _fetch(
+    exhibit: Exhibit,
+    compared: Sequence[str],
+    fleet: Fleet,
+    metrics: tuple[str, ...],
+    window: data.Window,
+) -> list[Series]:
+    """The series of the accused and of what they are compared with."""
+    hosts = {host.name for rack in fleet.racks for host in rack.hosts}
+    own = list(dict.fromkeys(map(host_of, exhibit.devices)))[:MAX_ACCUSED_HOSTS]
+    in_hosts = own[0] in hosts
+    if in_hosts:
+        names = [*own, *compared]
+    else:
+        accused = exhibit.devices[:MAX_ACCUSED_HOSTS]
+        names = [*accused, *siblings(fleet, accused[0])[:MAX_PEER_HOSTS]]
+    found = []
+    for name in names:
+        try:
+            if in_hosts:
+                series = data.node_series(name, exhibit.device_class, metrics, window)
+            else:
+                series = data.device_series(name, exhibit.device_class, metrics, window)
+        except NotFoundError:
+            continue  # it has gone from the inventory since
+        found.append(series)
+    return found
+
+
+def _arrange(exhibit: Exhibit, found: Sequence[Series]) -> tuple[Panel, list[pd.DataFrame]]:
+    """The panel of one exhibit and its rows; no rows where nothing was measured."""
+    metric, key = exhibit.metric, f"{exhibit.device_class}/{exhibit.metric}"
+    lines = [one for series in found for one in series.series if metric in one.values]
+    lines = _of_one_stage(exhibit, lines)
+    title = f"{exhibit.device_class}: {metric}".replace("_", " ")
+    if states.is_state(exhibit.device_class, metric):
+        step = max((series.step_seconds for series in found), default=1.0)
+        bars = [
+            bar_rows(
+                key,
+                one.device,
+                one.times,
+                [states.word(exhibit.device_class, metric, value) for value in one.values[metric]],
+                step,
+            )
+            for one in lines
+        ]
+        hues = states.hues(exhibit.device_class, metric)
+        return Panel(key, title, hues, bars=True, legend=True), [bar for bar in bars if len(bar)]
+    names = _names(exhibit)
+    rows = []
+    for one in lines:
+        hue = 0 if one.device in exhibit.devices else 1
+        rows.append(line_rows(key, names[hue], one.device, one, metric))
+    unit = next((sign(series.units[metric]) for series in found), "")
+    panel = Panel(
+        key,
+        f"{title} ({unit})" if unit else title,
+        ((names[1], PEER), (names[0], ACCUSED)),
+        legend=True,
+        height=96,
     )
-    others = base.transform_filter(alt.datum.device != evidence.device).mark_line(
-        color=OTHERS, strokeWidth=1
-    )
-    own = base.transform_filter(alt.datum.device == evidence.device).mark_line(
-        color=ACCUSED, strokeWidth=2
-    )
-    layers: list[alt.Chart] = [others, own]
-    if evidence.reference is not None:
-        rule = alt.Chart(pd.DataFrame({"reference": [evidence.reference]}))
-        layers.append(rule.mark_rule(strokeDash=[5, 4], color="#10212f").encode(y="reference:Q"))
-    st.altair_chart(alt.layer(*layers).properties(height=170), width="stretch")
+    if rows and exhibit.worst.reference is not None:
+        rows.append(reference_rows(key, exhibit.worst.reference))
+    return panel, rows
+
+
+def _names(exhibit: Exhibit) -> tuple[str, str]:
+    """What the accused and the others are called in the legend."""
+    if len(exhibit.devices) == 1:
+        return exhibit.devices[0], "its neighbours"
+    hosts = list(dict.fromkeys(map(host_of, exhibit.devices)))
+    where = hosts[0] if len(hosts) == 1 else f"{len(hosts)} hosts"
+    return f"{len(exhibit.devices)} on {where}", "neighbours"
+
+
+def _of_one_stage(exhibit: Exhibit, lines: list[DeviceSeries]) -> list[DeviceSeries]:
+    """Ranks are compared within their pipeline stage; other stages are left out."""
+    stages = {one.device: _last(one.values.get(STAGE, ())) for one in lines}
+    own = {stages[device] for device in exhibit.devices if device in stages}
+    return [one for one in lines if stages[one.device] in own or one.device in exhibit.devices]
+
+
+def _last(values: Sequence[float | None]) -> float | None:
+    return next((value for value in reversed(values) if value is not None), None)
+
+
+def _marks(incident: Incident, actions: Iterable[Action]) -> list[Mark]:
+    marks = [Mark(incident.opened_at, "incident", "incident opened")]
+    if incident.resolved_at is not None:
+        marks.append(Mark(incident.resolved_at, "incident", "resolved"))
+    marks += [
+        Mark(action.updated_at, "action", f"{action.kind} {action.state}".replace("_", " "))
+        for action in actions
+    ]
+    return marks

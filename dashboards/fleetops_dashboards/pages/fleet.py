@@ -1,6 +1,8 @@
-"""The fleet: what is out, what is hot, how old the data are."""
+"""The fleet: what is wrong, what is out, what is hot, how old the data are."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import streamlit as st
 
@@ -8,13 +10,21 @@ from fleetops.api.models import Fleet, NodeStatus
 from fleetops.core.errors import FleetOpsError
 from fleetops_dashboards import data
 from fleetops_dashboards.charts.rack_map import rack_map
-from fleetops_dashboards.links import NODE_PARAMETER, go_to_incident, go_to_node, severity_badge
-from fleetops_schemas.records import IncidentStatus, Severity
+from fleetops_dashboards.controls import confirm_reset
+from fleetops_dashboards.links import choose, go_to_node, link_to_incident
+from fleetops_dashboards.pages.status import out_of_reach
+from fleetops_dashboards.palette import SEVERITY_DOT
+from fleetops_dashboards.words import ago, clock, count, duration, plain
+from fleetops_schemas.records import Incident, IncidentStatus, Severity
+
+OPEN_NODE = "open"
+LISTED = 8
+WIDE_FLEET = 600
+"""From so many hosts on the map takes the whole width."""
 
 
 def page() -> None:
-    """Draws the page; the live part redraws itself."""
-    st.title("Fleet", anchor=False)
+    """Draws the page; it redraws itself."""
     _live()
 
 
@@ -22,72 +32,117 @@ def page() -> None:
 def _live() -> None:
     try:
         fleet = data.fleet()
+        incidents = data.incidents(IncidentStatus.OPEN)
     except FleetOpsError as error:
-        st.error(f"The API does not answer: {error}")
+        out_of_reach(error)
         return
+    _banners(fleet)
     _counts(fleet)
-    _stale_banner(fleet)
-    clicked = rack_map(fleet, key="fleet-map")
-    if clicked:
-        go_to_node(clicked)
-    st.caption(
-        "Colour: hottest accelerator, 30 to 95 °C. Hatched: out of service. Thick frame: blamed by "
-        "an open incident; thin frame: affected by one. Grey: no recent data. Click a host."
-    )
-    _open_incidents()
-    _choose(fleet)
+    if fleet.counts.hosts == 0:
+        st.info("The inventory is empty: no collector has announced a host yet.")
+        return
+    if fleet.counts.hosts >= WIDE_FLEET:
+        _incidents(fleet, incidents)
+        _map(fleet)
+        return
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _map(fleet)
+    with right:
+        _incidents(fleet, incidents)
+
+
+def _banners(fleet: Fleet) -> None:
+    if fleet.breaker is not None:
+        text, button = st.columns([6, 1], vertical_alignment="center")
+        text.error(f"**Automation is stopped by the circuit breaker.** {plain(fleet.breaker)}")
+        if button.button("Reset…", width="stretch"):
+            confirm_reset(fleet.breaker)
+    if fleet.counts.stale:
+        st.warning(
+            f"**{fleet.counts.stale} of {count(fleet.counts.hosts, 'host')} sent nothing for "
+            f"{duration(fleet.stale_after_seconds)}.** What is grey is unknown, not healthy."
+        )
+    silent = fleet.counts.collectors - fleet.counts.collectors_up
+    if silent:
+        st.warning(f"**{silent} of {count(fleet.counts.collectors, 'collector')} silent.**")
+    for warning in fleet.warnings:
+        st.warning(plain(warning))
 
 
 def _counts(fleet: Fleet) -> None:
     counts = fleet.counts
-    out = sum(
-        counts.by_status.get(status, 0)
-        for status in (NodeStatus.DRAINED, NodeStatus.DRAINING, NodeStatus.DOWN)
+    state = counts.by_status
+    out = {
+        status: state.get(status, 0)
+        for status in (NodeStatus.DRAINING, NodeStatus.DRAINED, NodeStatus.DOWN)
+    }
+    open_by = [
+        f"{counts.incidents_open[severity]} {severity}"
+        for severity in reversed(Severity)
+        if counts.incidents_open.get(severity)
+    ]
+    fresh = counts.hosts - counts.stale
+    tiles: tuple[tuple[str, str, str], ...] = (
+        ("Open incidents", f"{sum(counts.incidents_open.values())}", ", ".join(open_by) or "none"),
+        ("Waiting for approval", f"{counts.actions_pending_approval}", "actions"),
+        (
+            "Out of service",
+            f"{sum(out.values())}",
+            ", ".join(f"{n} {s}" for s, n in out.items() if n) or "none",
+        ),
+        (
+            "Busy",
+            f"{state.get(NodeStatus.BUSY, 0):,}",
+            f"{state.get(NodeStatus.IDLE, 0):,} idle, of {count(counts.hosts, 'host')}",
+        ),
+        ("Oldest data", _oldest(fleet), f"{fresh:,} of {counts.hosts:,} hosts fresh"),
+        ("Collectors", f"{counts.collectors_up}", f"of {counts.collectors} report"),
     )
-    critical = counts.incidents_open.get(Severity.CRITICAL, 0)
-    tiles = st.columns(6)
-    tiles[0].metric("Hosts", counts.hosts, border=True)
-    tiles[1].metric("Out of service", out, border=True)
-    tiles[2].metric("Open incidents", sum(counts.incidents_open.values()), border=True)
-    tiles[3].metric("of them critical", critical, border=True)
-    tiles[4].metric("Wait for approval", counts.actions_pending_approval, border=True)
-    tiles[5].metric("Oldest data", _oldest(fleet), border=True)
+    for column, (label, value, detail) in zip(
+        st.columns(len(tiles), gap="small"), tiles, strict=True
+    ):
+        column.metric(label, value, detail, delta_color="off", delta_arrow="off", border=True)
 
 
 def _oldest(fleet: Fleet) -> str:
-    ages = [host.age_seconds for rack in fleet.racks for host in rack.hosts]
-    known = [age for age in ages if age is not None]
-    return f"{max(known):.0f} s" if known else "none"
+    """Of the hosts that are not stale: those have their own banner."""
+    ages = [
+        host.age_seconds
+        for rack in fleet.racks
+        for host in rack.hosts
+        if host.age_seconds is not None and not host.stale
+    ]
+    return duration(max(ages)) if ages else "none"
 
 
-def _stale_banner(fleet: Fleet) -> None:
-    if fleet.counts.stale:
-        st.warning(
-            f"{fleet.counts.stale} of {fleet.counts.hosts} hosts have sent nothing for "
-            f"{fleet.stale_after_seconds:.0f} s. What is grey is unknown, not healthy."
-        )
-    silent = fleet.counts.collectors - fleet.counts.collectors_up
-    if silent:
-        st.warning(f"{silent} of {fleet.counts.collectors} collectors are silent.")
+def _map(fleet: Fleet) -> None:
+    title, picker = st.columns([3, 2], vertical_alignment="center")
+    title.subheader(f"Hosts, {clock(fleet.generated_at)} UTC", anchor=False)
+    with picker:
+        chosen = choose("Open a node", list(_names(fleet)), OPEN_NODE, placeholder="Open a node")
+    clicked = rack_map(fleet, key="fleet-map")
+    if clicked or chosen:
+        go_to_node(clicked or chosen or "")
 
 
-def _open_incidents() -> None:
-    found = data.incidents(IncidentStatus.OPEN)
+def _incidents(fleet: Fleet, incidents: tuple[Incident, ...]) -> None:
     st.subheader("Open incidents", anchor=False)
-    if not found:
+    if not incidents:
         st.markdown("None.")
-    for incident in found[:8]:
-        left, right = st.columns([6, 1], vertical_alignment="center")
-        left.markdown(f"{severity_badge(incident.severity)} {incident.title}")
-        if right.button("Open", key=f"open-{incident.id}"):
-            go_to_incident(incident.id)
+        return
+    worst_first = sorted(incidents, key=lambda one: one.opened_at, reverse=True)
+    worst_first.sort(key=lambda one: one.severity.rank, reverse=True)
+    with st.container(key="list-open"):
+        for incident in worst_first[:LISTED]:
+            age = ago(incident.opened_at, fleet.generated_at)
+            link_to_incident(
+                incident.id,
+                f"{SEVERITY_DOT[incident.severity]} **{plain(incident.title)}** · {age}",
+            )
+    if len(worst_first) > LISTED:
+        st.caption(f"and {len(worst_first) - LISTED} more, on the page Incidents")
 
 
-def _choose(fleet: Fleet) -> None:
-    """For the keyboard, and for fleets whose cells are too small to hit."""
-    names = [host.name for rack in fleet.racks for host in rack.hosts]
-    chosen = st.selectbox(
-        "Open a node", names, index=None, placeholder="node name", key=f"{NODE_PARAMETER}-choice"
-    )
-    if chosen:
-        go_to_node(chosen)
+def _names(fleet: Fleet) -> Iterator[str]:
+    return (host.name for rack in fleet.racks for host in rack.hosts)

@@ -4,137 +4,164 @@ from __future__ import annotations
 
 import streamlit as st
 
-from fleetops.core.errors import FleetOpsError
+from fleetops.core.errors import FleetOpsError, NotFoundError
 from fleetops_dashboards import data
-from fleetops_dashboards.charts.evidence import evidence_charts
-from fleetops_dashboards.charts.palette import VERDICT_WORDS
+from fleetops_dashboards.charts.evidence import evidence
+from fleetops_dashboards.charts.panels import draw
+from fleetops_dashboards.controls import approval
 from fleetops_dashboards.links import (
-    INCIDENT_PARAMETER,
-    action_badge,
-    clock,
-    escape,
-    go_to_node,
-    severity_badge,
+    INCIDENT,
+    SHOWN,
+    link_to_incident,
+    link_to_node,
+    switch,
 )
+from fleetops_dashboards.pages.status import out_of_reach
+from fleetops_dashboards.palette import SEVERITY_DOT, VERDICT_WORDS
+from fleetops_dashboards.words import action_badge, clock, count, plain, severity_badge
 from fleetops_schemas.records import Action, ActionState, Incident, IncidentStatus
+
+SHOW = {"All": None, "Open": IncidentStatus.OPEN, "Resolved": IncidentStatus.RESOLVED}
+LISTED = 40
+HOSTS_SHOWN = 24
+NAMED = 4
 
 
 def page() -> None:
-    """Draws the page; the live part redraws itself."""
-    st.title("Incidents", anchor=False)
-    shown = st.segmented_control(
-        "Show", ["Open", "Resolved", "All"], default="All", label_visibility="collapsed"
-    )
-    status = {"Open": IncidentStatus.OPEN, "Resolved": IncidentStatus.RESOLVED}.get(shown or "")
-    _live(status)
+    """Draws the page; it redraws itself."""
+    _live()
 
 
 @st.fragment(run_every=data.REFRESH)
-def _live(status: IncidentStatus | None) -> None:
+def _live() -> None:
     try:
-        found = data.incidents(status)
-        actions = data.actions()
+        side, main = st.columns([2, 7], gap="medium")
+        with side:
+            shown = switch("Show", list(SHOW), SHOWN, "All")
+            found = data.incidents(SHOW[shown])
+        chosen = _chosen(found)
+        with side:
+            _list(found, chosen)
+        with main:
+            if chosen is not None:
+                _incident(chosen)
+            elif not st.query_params.get(INCIDENT):
+                st.info("No incidents." if shown == "All" else f"No incidents: {shown.lower()}.")
     except FleetOpsError as error:
-        st.error(f"The API does not answer: {error}")
-        return
-    if not found:
-        st.info("No incidents.")
-        return
-    chosen = _choose(found)
-    _head(chosen)
-    left, right = st.columns([3, 2], gap="large")
+        out_of_reach(error)
+
+
+def _chosen(found: tuple[Incident, ...]) -> Incident | None:
+    """The incident that the address names, or the newest."""
+    wanted = st.query_params.get(INCIDENT)
+    if not wanted:
+        return found[0] if found else None
+    try:
+        return data.incident(wanted)
+    except NotFoundError as error:
+        st.error(plain(str(error)))
+        return None
+
+
+def _list(found: tuple[Incident, ...], chosen: Incident | None) -> None:
+    with st.container(key="list-incidents", height=720, border=False):
+        for incident in found[:LISTED]:
+            is_open = incident.status is IncidentStatus.OPEN
+            dot = SEVERITY_DOT[incident.severity] if is_open else "✓"
+            title = plain(incident.title)
+            if chosen is not None and incident.id == chosen.id:
+                title = f"**{title}**"
+            link_to_incident(incident.id, f"{dot} {title} · {clock(incident.opened_at)}")
+    if len(found) > LISTED:
+        st.caption(f"and {count(len(found) - LISTED, 'older one')}: `fleetops incident list`")
+
+
+def _incident(incident: Incident) -> None:
+    actions = data.actions(incident.id)
+    _head(incident)
+    left, right = st.columns([7, 4], gap="medium")
     with left:
-        st.subheader("Why", anchor=False)
-        st.markdown(escape(chosen.explanation))
-        evidence_charts(chosen)
+        _why(incident)
+        _evidence(incident, actions)
     with right:
-        _done(chosen, [action for action in actions if action.incident_id == chosen.id])
-        _timeline(chosen)
-
-
-def _choose(found: list[Incident]) -> Incident:
-    ids = [incident.id for incident in found]
-    titles = {incident.id: incident for incident in found}
-    wanted = st.query_params.get(INCIDENT_PARAMETER)
-    index = ids.index(wanted) if wanted in ids else 0
-
-    def label(identity: str) -> str:
-        incident = titles[identity]
-        mark = "●" if incident.status is IncidentStatus.OPEN else "✓"
-        return f"{mark}  {clock(incident.opened_at)}  {incident.title}"
-
-    picked = st.selectbox("Incident", ids, index=index, format_func=label)
-    st.query_params[INCIDENT_PARAMETER] = picked
-    return titles[picked]
+        _done(incident, actions)
+        _hosts(incident)
+        _timeline(incident)
 
 
 def _head(incident: Incident) -> None:
+    since = f"opened {clock(incident.opened_at)} UTC"
+    if incident.resolved_at is not None:
+        since += f", resolved {clock(incident.resolved_at)} UTC"
     state = "Open" if incident.status is IncidentStatus.OPEN else "Resolved"
-    st.header(incident.title, anchor=False)
+    job = f" · job {plain(incident.job)}" if incident.job else ""
     st.markdown(
-        f"{severity_badge(incident.severity)} **{state}** since {clock(incident.opened_at)} UTC. "
-        f"Verdict: **{VERDICT_WORDS[incident.verdict]}**. "
-        f"Cause: **{escape(incident.cause_device)}**, {escape(incident.kind.replace('_', ' '))}."
+        f"## {plain(incident.title)}\n{severity_badge(incident.severity)} **{state}**, {since} · "
+        f"it is **{VERDICT_WORDS[incident.verdict]}**{job}"
     )
-    hosts = [
-        ("Blamed", incident.suspect_hosts),
-        (
-            "Affected, not blamed",
-            tuple(h for h in incident.affected_hosts if h not in incident.suspect_hosts),
-        ),
-    ]
-    for words, names in hosts:
-        if not names:
-            continue
-        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            st.markdown(f"**{words}**")
-            for name in names[:24]:
-                if st.button(name, key=f"{incident.id}-{words}-{name}", type="tertiary"):
-                    go_to_node(name)
-            if len(names) > 24:  # noqa: PLR2004
-                st.markdown(f"and {len(names) - 24} more")
-    if not incident.suspect_hosts:
-        st.info("No host is blamed: nothing is drained for this incident without a person's word.")
 
 
-def _done(incident: Incident, actions: list[Action]) -> None:
+def _why(incident: Incident) -> None:
+    """The explanation: what to do first, then the reasoning, each line on its own."""
+    lead, *labelled = incident.explanation.split("\n")
+    lines = [line.partition(": ") for line in labelled]
+    for label, _, text in lines:
+        if label == "To do":
+            st.info(f"**To do:** {plain(text)}")
+    st.markdown(plain(lead))
+    for label, _, text in lines:
+        if label == "Ruled out":
+            st.markdown(f"- **Ruled out:** {plain(text)}")
+        elif label not in {"To do", "Seen"}:
+            st.markdown(plain(f"{label}: {text}" if text else label))
+
+
+def _evidence(incident: Incident, actions: tuple[Action, ...]) -> None:
+    st.subheader("Evidence", anchor=False)
+    found = evidence(incident, data.fleet(), actions)
+    seen = {finding.summary for finding in incident.findings}
+    if found.panels:
+        draw(found.panels, found.rows, key=incident.id)
+        st.caption(
+            "Red: accused. Grey: compared with. Dashed amber: the limit or the peers' median. "
+            "Times are UTC."
+        )
+    st.markdown("\n".join(f"- {plain(text)}" for text in found.captions or sorted(seen)[:8]))
+
+
+def _done(incident: Incident, actions: tuple[Action, ...]) -> None:
     st.subheader("What was done", anchor=False)
     if not actions:
         st.markdown("Nothing so far.")
     for action in actions:
-        what = f"{action.kind} {', '.join(action.nodes[:4])}"
-        more = f" and {len(action.nodes) - 4} more" if len(action.nodes) > 4 else ""  # noqa: PLR2004
-        st.markdown(f"{action_badge(action.state)} **{escape(what)}**{more}")
-        st.caption(escape(action.decision))
+        what, unnamed = f"{action.kind} {', '.join(action.nodes[:NAMED])}", action.nodes[NAMED:]
+        more = f" and {len(unnamed)} more" if unnamed else ""
+        st.markdown(
+            f"{action_badge(action.state)} **{plain(what)}**{more} at {clock(action.updated_at)}"
+            f"  \n:small[{plain(action.decision)}]"
+        )
         if action.state is ActionState.PENDING_APPROVAL:
-            _approval(action)
-    st.caption(f"Recommended: {incident.action.replace('_', ' ')}.")
+            approval(action)
 
 
-def _approval(action: Action) -> None:
-    with st.form(f"approval-{action.id}"):
-        reason = st.text_input("Why", key=f"why-{action.id}")
-        yes, no = st.columns(2)
-        approve = yes.form_submit_button("Approve", type="primary", width="stretch")
-        deny = no.form_submit_button("Deny", width="stretch")
-    if not (approve or deny):
-        return
-    if not reason.strip():
-        st.error("Write why; it is kept with the decision.")
-        return
-    try:
-        if approve:
-            data.client().approve(action.id, reason)
-        else:
-            data.client().deny(action.id, reason)
-    except FleetOpsError as error:
-        st.error(str(error))
-        return
-    data.forget()
-    st.rerun()
+def _hosts(incident: Incident) -> None:
+    others = [host for host in incident.affected_hosts if host not in incident.suspect_hosts]
+    until = incident.resolved_at
+    st.subheader("Hosts", anchor=False)
+    if not incident.suspect_hosts:
+        st.markdown("None is blamed: nothing is drained for this without a person's word.")
+    for words, names in (("Blamed", incident.suspect_hosts), ("Affected", others)):
+        if not names:
+            continue
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            st.markdown(f"{words}:")
+            for name in names[:HOSTS_SHOWN]:
+                link_to_node(name, until)
+            if len(names) > HOSTS_SHOWN:
+                st.markdown(f"and {len(names) - HOSTS_SHOWN} more")
 
 
 def _timeline(incident: Incident) -> None:
     st.subheader("Timeline", anchor=False)
-    for entry in incident.timeline:
-        st.markdown(f"`{clock(entry.time)}`  {escape(entry.text)}")
+    lines = [f":small[`{clock(one.time)}` {plain(one.text)}]" for one in incident.timeline]
+    st.markdown("  \n".join(lines))
