@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TESTBED := .testbed
 
-.PHONY: help setup demo demo-cluster test check format bench fuzz docs testbed testbed-stop clean
+.PHONY: help setup demo demo-cluster test check format bench docs testbed testbed-stop clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,7 @@ bench: setup ## Measure, as ratios against a baseline in the same run
 docs: setup ## Write the generated reference pages anew
 	@$(BIN)/python -m fleetops_schemas.reference --write docs/reference
 	@$(BIN)/python -m fleetops.core.config_reference
+	@$(BIN)/python -m fleetops.api.openapi > docs/reference/openapi.json
 
 testbed: setup ## Start a real Kafka broker, ClickHouse's engine and Slurm, without containers
 	@deploy/testbed/start.sh $(TESTBED)
