@@ -6,6 +6,7 @@ windows fill from the stream, and nothing is opened twice: a cause is recognised
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast
@@ -45,6 +46,8 @@ CATCH_UP_SECONDS = 60.0
 FLUSH_SECONDS = 10.0
 OLD_TELEMETRY = timedelta(minutes=10)
 """A batch whose newest row is older is not judged: it comes from a backlog."""
+FUTURE_TELEMETRY = timedelta(minutes=10)
+"""Nor is one from further ahead (a wrong clock): all that its devices send until then is late."""
 OLD_REPORT = timedelta(hours=1)
 """A collector last heard of longer ago, when the detector starts, is taken for removed."""
 ACTED = frozenset({ActionState.APPROVED, ActionState.EXECUTING, ActionState.DONE})
@@ -84,6 +87,8 @@ class DetectService:
         self._firing: dict[str, Finding] = {}
         self._changed: list[Finding] = []
         self._pending = _Pending()
+        self._inbox: deque[Message] = deque()
+        """Polled and not yet taken: while there is any, nothing is committed."""
         self._inputs: Inputs | None = None
         self._next_at = clock.monotonic()
         self._poison = PoisonLimit()
@@ -108,10 +113,12 @@ class DetectService:
             raise self._stopped
         polled = False
         if self._inputs is None and not self._outbox:
-            messages = self._consumer.poll(timeout_seconds=0.05, max_messages=POLL_MESSAGES)
-            polled = bool(messages)
-            for message in messages:
-                self._take(message)
+            if not self._inbox:
+                self._inbox.extend(self._consumer.poll(0.05, POLL_MESSAGES))
+            polled = bool(self._inbox)
+            while self._inbox:
+                self._take(self._inbox[0])
+                self._inbox.popleft()
             if self._clock.monotonic() < self._next_at:
                 return polled
         self._evaluate()
@@ -147,11 +154,14 @@ class DetectService:
             raise
 
     def _take_telemetry(self, message: Message) -> None:
-        """What is long past blames nobody today: it is the store's, not ours."""
+        """What is long past blames nobody today: it is the store's, not ours. Nor does tomorrow."""
         header, batch = decode_batch(message.value, message.headers)
         newest = pc.max(batch.column("ts")).as_py() if batch.num_rows else None
-        if newest is None or self._clock.now() - newest > OLD_TELEMETRY:
+        now = self._clock.now()
+        if newest is None or now - newest > OLD_TELEMETRY:
             metrics.DISCARDED.labels(self.name, "old").inc()
+        elif newest - now > FUTURE_TELEMETRY:
+            metrics.DISCARDED.labels(self.name, "future").inc()
         else:
             self._pending.batches.append((header, batch))
 

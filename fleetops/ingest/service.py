@@ -7,6 +7,7 @@ goes to the dead letter with its reason.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 
 import pyarrow as pa
@@ -66,26 +67,32 @@ class IngestService:
             name: Buffer(name, config.batch_rows, config.batch_seconds)
             for name in self._catalog.classes
         }
-        self._records: dict[str, list[Record]] = {name: [] for name in RECORD_TOPICS}
+        self._records: dict[str, list[pa.Table]] = {name: [] for name in RECORD_TOPICS}
         self._rollups = {name: Rollup(declared) for name, declared in self._catalog.classes.items()}
         self._poison = PoisonLimit()
+        self._inbox: deque[Message] = deque()
+        """Polled and not yet taken: while there is any, nothing is committed."""
         self._uncommitted = False
         self._dead = False
         self._mark_unwritten_minutes()
 
     def turn(self) -> bool:
         """Writes what is due, then polls once: while the store is away, nothing more is taken."""
-        self._write_due(force=False)
-        self._write_rollups()
-        messages = self._consumer.poll(timeout_seconds=0.05, max_messages=POLL_MESSAGES)
-        for message in messages:
-            self._take(message)
-        return bool(messages)
+        if not self._inbox:
+            self._write_due(force=False)
+            self._write_rollups()
+            self._inbox.extend(self._consumer.poll(0.05, POLL_MESSAGES))
+        polled = bool(self._inbox)
+        while self._inbox:
+            self._take(self._inbox[0])
+            self._inbox.popleft()
+        return polled
 
     def close(self) -> None:
-        """Writes what waits, commits, and leaves the group."""
+        """Writes what waits, commits, and leaves the group. What was not taken comes again."""
         try:
-            self._write_due(force=True)
+            if not self._inbox:
+                self._write_due(force=True)
         finally:
             self._consumer.close()
             self._producer.close()
@@ -94,13 +101,13 @@ class IngestService:
         self._uncommitted = True
         try:
             if message.topic in RECORD_TOPICS:
-                record = RECORD_TOPICS[message.topic][1].decode(message.value)
-                self._records[message.topic].append(record)
+                _, model, rows_of = RECORD_TOPICS[message.topic]
+                self._records[message.topic].append(rows_of([model.decode(message.value)]))
             else:
                 header, batch = decode_batch(message.value, message.headers)
                 check_times(batch, header.device_class, self._clock.now())
                 self._buffers[header.device_class].add(batch, self._clock.monotonic())
-        except (TelemetryError, ValidationError) as error:
+        except (TelemetryError, ValidationError, pa.ArrowInvalid, OverflowError) as error:
             kind = "bad_record" if message.topic in RECORD_TOPICS else "bad_telemetry"
             dead_letter(self._producer, message, kind, str(error))
             self._dead = True
@@ -117,12 +124,12 @@ class IngestService:
             return
         for buffer in waiting:
             self._write(buffer)
-        for topic, records in self._records.items():
-            if records:
-                table, _, rows_of = RECORD_TOPICS[topic]
-                rows = self._store.insert(table, rows_of(records))
-                metrics.INGESTED_ROWS.labels(table).inc(rows)
-                records.clear()
+        for topic, tables in self._records.items():
+            if tables:
+                name = RECORD_TOPICS[topic][0]
+                rows = self._store.insert(name, pa.concat_tables(tables))
+                metrics.INGESTED_ROWS.labels(name).inc(rows)
+                tables.clear()
         if self._dead:
             self._producer.flush(10.0)
             self._dead = False

@@ -8,10 +8,12 @@ from typing import TypeVar
 from pydantic import ValidationError
 from typing_extensions import override
 
-from fleetops.bus.base import Bus, Message
+from fleetops.bus.base import EPOCH_HEADER, Bus, Message
 from fleetops.bus.closing import Closing
+from fleetops.core import metrics
 from fleetops.core.clock import Clock
 from fleetops.core.errors import FleetOpsError, InputError
+from fleetops.core.logging import get_logger
 from fleetops.operate.commands import Act, Append, Command, ReadLog, ReadNode, Steps
 from fleetops.operate.ledger import Ledger
 from fleetops.operate.schedulers.base import Scheduler
@@ -52,11 +54,16 @@ class Driver(Closing):
         self.ledger = Ledger(self._producer.epoch, clock)
         broken: dict[str, InputError] = {}
         for message in self._reader.catch_up(CATCH_UP_SECONDS):
-            broken.pop(message.key, None)
             try:
-                self.ledger.book.apply(_decode(message))
+                record = _decode(message)
             except InputError as error:  # harmless if a later record of its key can be read
                 broken[message.key] = error
+                continue
+            if record is None:
+                self.ledger.book.displace(message.key)
+                continue
+            broken.pop(message.key, None)
+            self.ledger.book.apply(record)
         if broken:
             raise next(iter(broken.values()))
 
@@ -91,7 +98,8 @@ class Driver(Closing):
             case Append(action):
                 self._producer.append(ACTIONS.name, action.id, action.encode())
             case ReadLog():
-                return [_decode(message) for message in self._reader.poll(READ_SECONDS)]
+                read = map(_decode, self._reader.poll(READ_SECONDS))
+                return [record for record in read if record is not None]
             case ReadNode(node):
                 state = self._scheduler.nodes({node}).get(node)
                 if state is not None:
@@ -104,11 +112,20 @@ class Driver(Closing):
         return None
 
 
-def _decode(message: Message) -> Action:
+def _decode(message: Message) -> Action | None:
+    """The record of a message; None for one that no holder of the ledger wrote.
+
+    Raises:
+        InputError: a holder wrote it, and it cannot be read.
+    """
+    place = f"{message.topic}/{message.partition}/{message.offset}"
+    if EPOCH_HEADER not in message.headers:
+        metrics.DISCARDED.labels("operate", "foreign ledger record").inc()
+        get_logger("operate").warning("not written by a holder of the ledger", place=place)
+        return None
     try:
         return Action.decode(message.value)
     except ValidationError as error:
-        place = f"{message.topic}/{message.partition}/{message.offset}"
         raise InputError(
             f"{place}: not an action: {error.error_count()} problems; the ledger is written by "
             "FleetOps alone: find who wrote this, then write the right record under its key"

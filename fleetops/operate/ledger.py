@@ -77,6 +77,11 @@ class Book:
             self._active[record.id] = None
         return True
 
+    def displace(self, action_id: str) -> None:
+        """Notes that something that no holder wrote stands behind the action's valid one."""
+        if action_id in self._actions:
+            self.displaced.add(action_id)
+
     def _note_done(self, record: Action) -> None:
         for outcome in record.outcomes:
             if outcome.state is ActionState.DONE:

@@ -15,13 +15,14 @@ from fleetops.operate.poller import ENDED, GONE
 from fleetops.operate.service import OperateService, load_scheduler
 from fleetops_schemas.records import (
     ActionKind,
+    ActionState,
     Incident,
     IncidentStatus,
     IntentKind,
     RecommendedAction,
     Verdict,
 )
-from fleetops_schemas.topics import INTENTS
+from fleetops_schemas.topics import ACTIONS, INTENTS
 from tests.integration.operate_bench import OperateBench, a_bus, http_scheduler
 from tests.scheduler_server import SchedulerServer
 from tests.unit.operate.builders import an_incident
@@ -343,6 +344,22 @@ def test_a_poisoned_intent_is_put_aside_and_the_rest_goes_on(line: Line) -> None
     with line.bench.bus.reader(["fleetops.dead_letter"]) as reader:
         (letter,) = reader.catch_up(5.0)
     assert letter.value == b"no json"
+
+
+def test_what_no_holder_wrote_on_the_ledger_counts_for_nothing(line: Line) -> None:
+    line.bench.ask(IntentKind.DRAIN, "int-1", "node005")
+    line.bench.until(lambda: line.bench.state_of("node005") == "done")
+    action = line.bench.action_of("node005")
+    assert action is not None
+    forged = action.model_copy(update={"state": ActionState.APPROVED, "epoch": 10**6})
+    line.bench.producer.send(ACTIONS.name, action.id, forged.encode())
+    line.bench.producer.send(ACTIONS.name, "x", b"no json")
+    line.bench.producer.flush(5.0)
+    line.bench.ask(IntentKind.DRAIN, "int-2", "node006")
+    line.bench.until(lambda: line.bench.state_of("node006") == "done")
+    line.restart()
+    line.bench.until(lambda: line.bench.history_of(action.id)[-1] == "done")
+    assert line.server.drains_of("node005") == 1
 
 
 def test_wrong_options_are_named() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta, timezone
 
 import pyarrow as pa
@@ -164,3 +165,54 @@ def test_columns_of_another_type_and_missing_keys() -> None:
     keyless = table.drop_columns(["device"]).to_batches()[0]
     with pytest.raises(TelemetryError, match="'device' is missing"):
         decode_batch(encode_batch(keyless), HEADER.to_headers())
+
+
+def broken(value: pa.RecordBatch, column: str, array: pa.Array) -> pa.RecordBatch:
+    arrays = [array if name == column else value.column(name) for name in value.schema.names]
+    return pa.RecordBatch.from_arrays(arrays, schema=value.schema)
+
+
+def test_an_index_outside_its_dictionary_is_refused_and_ends_no_process() -> None:
+    built = batch(reading(TEMPERATURE, 60.0))
+    outside = pa.DictionaryArray.from_arrays(
+        pa.array([7], pa.int32()), pa.array(["node001/gpu0"]), safe=False
+    )
+    value = encode_batch(broken(built, "device", outside))
+    with pytest.raises(TelemetryError, match=r"not an Arrow IPC stream.*out of bounds"):
+        decode_batch(value, HEADER.to_headers())
+
+
+def test_a_row_without_time_or_device_is_refused() -> None:
+    built = batch(reading(TEMPERATURE, 60.0))
+    for name in ("ts", "device"):
+        nothing = pa.nulls(1, built.schema.field(name).type)
+        value = encode_batch(broken(built, name, nothing))
+        with pytest.raises(TelemetryError, match=f"'{name}' has nulls"):
+            decode_batch(value, HEADER.to_headers())
+
+
+def test_a_second_batch_is_refused_not_dropped() -> None:
+    built = batch(reading(TEMPERATURE, 60.0))
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, built.schema) as writer:
+        writer.write_batch(built)
+        writer.write_batch(built)
+    with pytest.raises(TelemetryError, match="more than one record batch"):
+        decode_batch(sink.getvalue().to_pybytes(), HEADER.to_headers())
+
+
+def test_any_damage_is_refused_or_harmless() -> None:
+    value = encode_batch(batch(reading(TEMPERATURE, 60.0), reading(POWER, 500.0)))
+    chance = random.Random(7)  # noqa: S311  where to damage it
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(value)
+        for _ in range(chance.choice([1, 2, 8])):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        try:
+            _, decoded = decode_batch(bytes(damaged), HEADER.to_headers())
+        except TelemetryError:
+            refused += 1
+        else:
+            assert len(decoded.to_pylist()) == decoded.num_rows
+    assert refused > 0
