@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -239,9 +239,20 @@ class Client:
         }
         return self._post(Receipt, "/actions", body, key)
 
-    def approve(self, action_id: str, reason: str, *, key: str | None = None) -> Receipt:
-        """Approves a waiting action."""
-        return self._post(Receipt, f"/actions/{_part(action_id)}/approve", {"reason": reason}, key)
+    def approve(
+        self,
+        action_id: str,
+        reason: str,
+        *,
+        nodes: Sequence[str] | None = None,
+        key: str | None = None,
+    ) -> Receipt:
+        """Approves a waiting action.
+
+        ``nodes`` are those that the person saw: what the plan names beyond them is left out.
+        """
+        body = {"reason": reason, "nodes": None if nodes is None else list(nodes)}
+        return self._post(Receipt, f"/actions/{_part(action_id)}/approve", body, key)
 
     def deny(self, action_id: str, reason: str, *, key: str | None = None) -> Receipt:
         """Denies a waiting action."""

@@ -253,14 +253,17 @@ class HistoryEntry(ApiModel):
     text: str
 
 
+NodeNames = Annotated[tuple[str, ...] | str, Field(max_length=64 * 1024)]
+"""Names, or a hostlist such as ``node[001-004]``."""
+
+
 class ActionRequest(ApiModel):
     """What ``POST /actions`` takes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: ActionKind
-    nodes: Annotated[tuple[str, ...] | str, Field(max_length=64 * 1024)]
-    """Names, or a hostlist such as ``node[001-004]``."""
+    nodes: NodeNames
     reason: Reason
     dry_run: bool = False
     """Say what would happen and ask for nothing."""
@@ -268,11 +271,18 @@ class ActionRequest(ApiModel):
 
 
 class ReasonRequest(ApiModel):
-    """What approve, deny and the breaker's reset take."""
+    """What deny and the breaker's reset take."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     reason: Reason
+
+
+class ApprovalRequest(ReasonRequest):
+    """What approve takes."""
+
+    nodes: NodeNames | None = None
+    """The nodes that the person saw: what the plan names beyond them by then is left out."""
 
 
 class Outlook(StrEnum):

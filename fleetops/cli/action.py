@@ -87,7 +87,7 @@ def approve(
         out.say(f"{action.kind.value} {fold(action.nodes)}: {action.reason}")
         if not (yes or confirmed("approve this?")):
             raise typer.Exit(ExitCode.FAILED)
-        client.approve(action_id, reason)
+        client.approve(action_id, reason, nodes=action.nodes)
         if wait:
             action = wait_for_action(client, action_id, timeout)
     ACTIONS.show_one(action, output, _tell)

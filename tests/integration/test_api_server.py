@@ -391,6 +391,15 @@ def test_what_each_role_may(rig: ApiRig, role: str | None) -> None:
                 assert status in {200, 202, 409}, path  # 409: act-0003 is done
 
 
+def test_an_approval_names_the_nodes_that_were_seen(rig: ApiRig) -> None:
+    with rig.client() as client:
+        receipt = client.approve("act-0001", "seen it", nodes=["node001"])
+        with pytest.raises(InputError, match="hostlist"):
+            client.approve("act-0001", "seen it", nodes=["node["])
+    (written,) = [i for i in rig.intents() if i.id == receipt.intent_id]
+    assert written.nodes == ("node001",)
+
+
 def test_every_error_is_a_problem_document(rig: ApiRig) -> None:
     headers = {"Authorization": f"Bearer {TOKENS['operator']}"}
     with httpx.Client(base_url=rig.url, headers=headers) as http:

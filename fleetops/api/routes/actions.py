@@ -11,6 +11,7 @@ from fleetops.api.intents import Subject
 from fleetops.api.models import (
     MAX_NODES,
     ActionRequest,
+    ApprovalRequest,
     NodeOutlook,
     Outlook,
     Page,
@@ -113,13 +114,17 @@ def request_action(
 )
 def approve(
     action_id: str,
-    body: ReasonRequest,
+    body: ApprovalRequest,
     principal: Operator,
     parts: PartsOf,
     key: IdempotencyKey = None,
 ) -> Receipt:
-    """The action is judged by the policy once more before it is carried out."""
-    return _decide(parts, principal, action_id, IntentKind.APPROVE, body.reason, key)
+    """The action is judged by the policy once more before it is carried out.
+
+    A plan for a shared parent is renewed as its hosts change, so name the nodes that were seen.
+    """
+    seen = None if body.nodes is None else _names(body.nodes)
+    return _decide(parts, principal, action_id, IntentKind.APPROVE, body.reason, key, seen)
 
 
 @router.post(
@@ -154,20 +159,21 @@ def reset_breaker(
     return Receipt(intent_id=intent.id, kind=intent.kind)
 
 
-def _decide(
+def _decide(  # noqa: PLR0913, PLR0917 - the request, as it came
     parts: Parts,
     principal: Principal,
     action_id: str,
     kind: IntentKind,
     reason: str,
     key: str | None,
+    seen: tuple[str, ...] | None = None,
 ) -> Receipt:
     action = get_action(action_id, principal, parts)
     intent = parts.intents.draft(
         principal,
         kind,
         reason,
-        Subject(action.nodes, action.incident_id, action_id),
+        Subject(action.nodes if seen is None else seen, action.incident_id, action_id),
         key,
     )
     repeated = parts.intents.earlier(intent) is not None
@@ -177,12 +183,17 @@ def _decide(
     return Receipt(intent_id=intent.id, kind=kind)
 
 
-def _nodes(
-    parts: Parts, asked: tuple[str, ...] | str
-) -> tuple[tuple[str, ...], tuple[NodeOutlook, ...]]:
+def _names(asked: tuple[str, ...] | str) -> tuple[str, ...]:
     names = hostlist.expand(asked if isinstance(asked, str) else ",".join(asked))
     if len(names) > MAX_NODES:
         raise InputError(f"nodes: {len(names)} nodes; {MAX_NODES} a request at most")
+    return tuple(names)
+
+
+def _nodes(
+    parts: Parts, asked: tuple[str, ...] | str
+) -> tuple[tuple[str, ...], tuple[NodeOutlook, ...]]:
+    names = _names(asked)
     there = set(parts.snapshot.names)
     unknown = tuple(name for name in names if name not in there)
     if len(unknown) == len(names):
