@@ -17,6 +17,9 @@ from typing import Any
 import httpx
 
 from fleetops.api.client import Client
+from fleetops.bus.base import Bus
+from fleetops.bus.factory import open_bus
+from fleetops.core.clock import SystemClock
 from fleetops.core.config import Config, load_config
 from fleetops.evaluate.demo_config import write_demo_config
 from fleetops.evaluate.emulated_fleet import EmulatedFleet, Endpoints
@@ -41,11 +44,15 @@ class RoleProcess:
     config: Path
     roles: Sequence[str]
     log: Path
+    starts: int = 0
     kills: int = 0
     process: subprocess.Popen[bytes] | None = None
+    _log_begins: int = 0
 
     def start(self) -> None:
         with self.log.open("ab") as sink:
+            self._log_begins = sink.tell()
+            self.starts += 1
             command = [sys.executable, "-m", "fleetops.cli.main", "--config", str(self.config)]
             self.process = subprocess.Popen(
                 [*command, "run", *self.roles],
@@ -54,9 +61,16 @@ class RoleProcess:
                 stderr=sink,
             )
 
+    def said(self, text: str) -> bool:
+        """Whether it logged ``text`` since it was last started."""
+        with self.log.open("rb") as log:
+            log.seek(self._log_begins)
+            return text.encode() in log.read()
+
     def kill(self) -> None:
         """kill -9, no good-bye."""
         assert self.process is not None
+        assert self.process.poll() is None, f"it ended by itself; see {self.log}"
         self.process.kill()
         self.process.wait()
         self.kills += 1
@@ -86,6 +100,30 @@ class TestLine:
 
     def client(self) -> Client:
         return Client(self.config.client)
+
+    def bus(self) -> Bus:
+        """The line's bus, opened once more. Use it as a context manager."""
+        return open_bus(self.config.bus, SystemClock())
+
+    def begin(self) -> None:
+        """Starts the scenario's clock."""
+        self.fleet.begin(self.endpoints)
+
+    def role(self, name: str) -> RoleProcess:
+        """The process that runs a role."""
+        (process,) = (one for one in self.roles.values() if name in one.roles)
+        return process
+
+    @property
+    def hosts(self) -> list[str]:
+        """Names of the hosts, in the emulator's order."""
+        return [placement.host for placement in self.endpoints.topology]
+
+    def strike(self, kind: str, target: dict[str, Any], **parameters: object) -> None:
+        """A fault by hand, now."""
+        fault = {"kind": kind, "target": target, "parameters": parameters}
+        url = f"{self.endpoints.control_url}/control/faults"
+        httpx.post(url, json=fault, timeout=10).raise_for_status()
 
     def truth(self) -> dict[str, Any]:
         """What the emulator knows: for the judgement of the test alone."""

@@ -23,9 +23,15 @@ COMMAND_SECONDS = 60
 class SlurmCluster:
     """A cluster in a folder of its own, by the scripts of ``deploy/testbed/slurm``."""
 
-    def __init__(self, folder: Path, size: int) -> None:
+    def __init__(self, folder: Path, size: int, settings: str = "") -> None:
+        """``settings`` are lines for ``slurm.conf``."""
         self.folder = folder
         self.size = size
+        self._environ = dict(os.environ)
+        if settings:
+            extra = folder / "extra.conf"
+            extra.write_text(f"{settings}\n", encoding="utf-8")
+            self._environ["EXTRA_CONF"] = str(extra)
         self.nodes = tuple(f"n{number}" for number in range(size))
         self.bin_dir = folder / "bin"
 
@@ -77,8 +83,7 @@ class SlurmCluster:
         found = re.search(r"JobState=(\S+)", shown)
         return found[1] if found else "UNKNOWN"
 
-    @staticmethod
-    def _script(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def _script(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         # Output goes to files: daemons that inherit a pipe would keep it open.
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             done = subprocess.run(
@@ -86,6 +91,7 @@ class SlurmCluster:
                 stdout=out,
                 stderr=err,
                 stdin=subprocess.DEVNULL,
+                env=self._environ,
                 timeout=START_SECONDS,
                 check=False,
             )
@@ -94,10 +100,11 @@ class SlurmCluster:
             return subprocess.CompletedProcess(done.args, done.returncode, out.read(), err.read())
 
 
-def start_cluster(size: int) -> SlurmCluster:
+def start_cluster(size: int, settings: str = "") -> SlurmCluster:
     """A new cluster, or the test is skipped (or failed where Slurm is required)."""
     # Unix sockets live in the folder, so its path must be short.
-    cluster = SlurmCluster(Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp")), size)
+    folder = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))
+    cluster = SlurmCluster(folder, size, settings)
     try:
         cluster.start()
     except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
@@ -106,9 +113,9 @@ def start_cluster(size: int) -> SlurmCluster:
     return cluster
 
 
-def cluster_fixture(size: int) -> Iterator[SlurmCluster]:
+def cluster_fixture(size: int, settings: str = "") -> Iterator[SlurmCluster]:
     """The body of a fixture: a cluster that is stopped in the end."""
-    cluster = start_cluster(size)
+    cluster = start_cluster(size, settings)
     yield cluster
     cluster.stop()
 

@@ -77,6 +77,10 @@ class Emulation:
                 for fault in self.scenario.harness_faults
             ],
             "drained": self.fleet.scheduler.drained,
+            "scheduler_calls": [
+                {"verb": one.verb, "node": one.node, "reason": one.reason, "at": one.at.isoformat()}
+                for one in self.fleet.scheduler.calls
+            ],
         }
 
     def _describe(self, scheduled: ScheduledFault) -> dict[str, Any]:

@@ -6,6 +6,7 @@ as Slurm does: whoever cares has to read before writing.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,12 +16,23 @@ from fleetops.core.errors import InputError, NotFoundError, RefusedError
 from fleetops_schemas.records import Job, NodeState
 
 PARTITION = "train"
+MAX_CALLS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Drain:
     reason: str
     by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A drain or an undrain that was asked for, whatever came of it."""
+
+    verb: str
+    node: str
+    reason: str
     at: datetime
 
 
@@ -37,6 +49,8 @@ class EmulatedScheduler:
         self._clock = clock
         self._started_at = clock.now()
         self._drains: dict[str, _Drain] = {}
+        self.calls: deque[Call] = deque(maxlen=MAX_CALLS)
+        """The latest writes, oldest first: of the truth, which nobody that is judged may read."""
 
     @property
     def drained(self) -> list[str]:
@@ -68,6 +82,7 @@ class EmulatedScheduler:
             NotFoundError: there is no such node.
             InputError: the reason is empty.
         """
+        self.calls.append(Call("drain", node, reason, self._clock.now()))
         self._check(node)
         if not reason.strip():
             raise InputError(f"draining {node} needs a reason; say why")
@@ -82,6 +97,7 @@ class EmulatedScheduler:
             NotFoundError: there is no such node.
             RefusedError: it is not drained.
         """
+        self.calls.append(Call("undrain", node, "", self._clock.now()))
         self._check(node)
         if self._drains.pop(node, None) is None:
             raise RefusedError(f"{node} is not drained")

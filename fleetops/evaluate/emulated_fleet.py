@@ -24,7 +24,8 @@ class Endpoints(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     control_url: str
-    scheduler_url: str
+    scheduler_url: str | None
+    """None where a real scheduler holds the nodes."""
     topology: tuple[HostPlacement, ...]
     collectors: tuple[dict[str, Any], ...]
 
