@@ -5,13 +5,13 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
 from pydantic import BaseModel, ValidationError
+from typing_extensions import override
 
 from fleetops.api.models import (
     Fleet,
@@ -25,6 +25,7 @@ from fleetops.api.models import (
     Receipt,
     Series,
 )
+from fleetops.core.closing import Closing
 from fleetops.core.config import ClientConfig, secret
 from fleetops.core.errors import (
     ConfigError,
@@ -63,7 +64,7 @@ _BY_STATUS: Mapping[int, type[FleetOpsError]] = {
 }
 
 
-class Client:
+class Client(Closing):
     """Every call raises the errors of :mod:`fleetops.core.errors` with the API's own words.
 
     NotFoundError, InputError and RefusedError as the API found; TemporaryError when it, or
@@ -282,20 +283,10 @@ class Client:
         """What the API sees of its dependencies."""
         return self._get(Health, "/health")
 
+    @override
     def close(self) -> None:
         """Closes the connections; safe to call twice."""
         self._http.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _all(self, page: type[Page[M]], path: str, params: Params) -> Iterator[M]:
         cursor: str | None = None

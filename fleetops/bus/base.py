@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, runtime_checkable
 
+from fleetops.core.closing import Closeable
 from fleetops_schemas.topics import Topic
 
 HEADER_REASON = "fleetops-reason"
@@ -29,23 +29,8 @@ class Message:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class _Closing(Protocol):
-    def close(self) -> None:
-        """Releases everything; safe to call twice."""
-        ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-
 @runtime_checkable
-class Producer(_Closing, Protocol):
+class Producer(Closeable, Protocol):
     """Sends messages; at least once, in order within a key. A ``core.publish.Publisher``."""
 
     def send(
@@ -69,7 +54,7 @@ class Producer(_Closing, Protocol):
 
 
 @runtime_checkable
-class FencedProducer(_Closing, Protocol):
+class FencedProducer(Closeable, Protocol):
     """The ledger's writer. Opening one of a name fences every earlier one of that name."""
 
     @property
@@ -90,7 +75,7 @@ class FencedProducer(_Closing, Protocol):
 
 
 @runtime_checkable
-class Consumer(_Closing, Protocol):
+class Consumer(Closeable, Protocol):
     """A member of a consumer group. Each message goes to one member; order holds in a partition."""
 
     def poll(self, timeout_seconds: float, max_messages: int = 500) -> list[Message]:
@@ -111,7 +96,7 @@ class Consumer(_Closing, Protocol):
 
 
 @runtime_checkable
-class Reader(_Closing, Protocol):
+class Reader(Closeable, Protocol):
     """Reads topics from their beginning, outside any group, committed records only."""
 
     def poll(self, timeout_seconds: float, max_messages: int = 1000) -> list[Message]:
@@ -128,7 +113,7 @@ class Reader(_Closing, Protocol):
 
 
 @runtime_checkable
-class Bus(_Closing, Protocol):
+class Bus(Closeable, Protocol):
     """A connection to the bus. Safe to share between threads; what it opens is not."""
 
     def ensure_topics(self, topics: Iterable[Topic]) -> None:

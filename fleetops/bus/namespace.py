@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing_extensions import override
 
 from fleetops.bus.base import Bus, Consumer, FencedProducer, Message, Producer, Reader
-from fleetops.bus.closing import Closing
+from fleetops.core.closing import Closing
 from fleetops_schemas.topics import Topic
 
 

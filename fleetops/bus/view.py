@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from typing_extensions import override
 
 from fleetops.bus.base import Bus, Message
-from fleetops.bus.closing import Closing
 from fleetops.core import metrics
+from fleetops.core.closing import Closing
 from fleetops.core.logging import get_logger
 from fleetops_schemas.records import Record
 from fleetops_schemas.topics import Topic

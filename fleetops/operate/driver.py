@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from typing_extensions import override
 
 from fleetops.bus.base import EPOCH_HEADER, Bus, Message
-from fleetops.bus.closing import Closing
 from fleetops.core import metrics
 from fleetops.core.clock import Clock
+from fleetops.core.closing import Closing
 from fleetops.core.errors import FleetOpsError, InputError
 from fleetops.core.logging import get_logger
 from fleetops.operate.commands import Act, Append, Command, ReadLog, ReadNode, Steps

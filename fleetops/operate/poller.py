@@ -9,10 +9,10 @@ from typing import Generic, TypeVar
 from typing_extensions import override
 
 from fleetops.bus.base import Bus
-from fleetops.bus.closing import Closing
 from fleetops.bus.view import View
 from fleetops.core import metrics
 from fleetops.core.clock import Clock
+from fleetops.core.closing import Closing
 from fleetops.core.errors import SchedulerUnavailableError
 from fleetops.core.logging import get_logger
 from fleetops.core.publish import Publisher

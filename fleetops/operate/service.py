@@ -9,11 +9,11 @@ from pydantic import ValidationError
 from typing_extensions import override
 
 from fleetops.bus.base import Bus, Message
-from fleetops.bus.closing import Closing
 from fleetops.bus.dead_letter import dead_letter
 from fleetops.bus.view import View
 from fleetops.core import metrics
 from fleetops.core.clock import Clock
+from fleetops.core.closing import Closing
 from fleetops.core.config import OperateConfig, describe
 from fleetops.core.errors import ConfigError, FleetOpsError, InputError
 from fleetops.core.logging import get_logger

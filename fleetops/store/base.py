@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
+from fleetops.core.closing import Closeable
 from fleetops_schemas.clickhouse_ddl import rollup_table
 
 __all__ = ["RECORD_TABLES", "Parameter", "Store", "rollup_table"]
@@ -20,7 +20,7 @@ RECORD_TABLES = ("events", "findings", "incidents", "actions")
 
 
 @runtime_checkable
-class Store(Protocol):
+class Store(Closeable, Protocol):
     """ClickHouse, wherever it runs. Safe to share between threads."""
 
     def migrate(self) -> list[str]:
@@ -57,16 +57,3 @@ class Store(Protocol):
             StoreUnavailableError: there was none.
         """
         ...
-
-    def close(self) -> None:
-        """Waits for running queries and releases everything; safe to call twice."""
-        ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Self
 
 import pyarrow as pa
 
 from fleetops.core.clock import Clock
+from fleetops.core.closing import Closing
 from fleetops.core.errors import StoreRejectedError, StoreUnavailableError
 from fleetops.store import migrate
 from fleetops.store.base import Parameter
@@ -38,7 +37,7 @@ WHERE database = currentDatabase() AND table = {table:String} ORDER BY position
 """
 
 
-class EngineStore(ABC):
+class EngineStore(Closing):
     """A :class:`fleetops.store.base.Store` over some way to reach the engine."""
 
     def __init__(self, clock: Clock) -> None:
@@ -62,10 +61,6 @@ class EngineStore(ABC):
     @abstractmethod
     def _create_database(self) -> None:
         """Creates the database where it is missing."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Waits for running queries and releases everything; safe to call twice."""
 
     def migrate(self) -> list[str]:
         """Brings the schema up to date; the names of what was applied, [] when it was.
@@ -117,17 +112,6 @@ class EngineStore(ABC):
         except StoreRejectedError as error:
             if f"(code {UNKNOWN_DATABASE})" not in str(error):  # it lives, unmigrated
                 raise StoreUnavailableError(str(error)) from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _columns_of(self, table: str, *, afresh: bool = False) -> dict[str, TableColumn]:
         with self._lock:

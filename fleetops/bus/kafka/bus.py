@@ -12,7 +12,6 @@ from kafka import KafkaAdminClient
 from kafka.errors import RetriableError, TopicAlreadyExistsError
 from typing_extensions import override
 
-from fleetops.bus.closing import Closing, Opened
 from fleetops.bus.kafka.connection import (
     client_settings,
     connect,
@@ -26,6 +25,7 @@ from fleetops.bus.kafka.fenced import KafkaFencedProducer
 from fleetops.bus.kafka.internals import hear_last_words
 from fleetops.bus.kafka.producer import MAX_REQUEST_BYTES, KafkaBusProducer, Topics
 from fleetops.core.clock import Clock
+from fleetops.core.closing import Closing, Opened
 from fleetops.core.config import BusConfig
 from fleetops_schemas.topics import Topic
 

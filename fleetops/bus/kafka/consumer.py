@@ -11,10 +11,10 @@ from kafka.errors import KafkaError, RetriableError
 from typing_extensions import override
 
 from fleetops.bus.base import Message
-from fleetops.bus.closing import Closing
 from fleetops.bus.kafka.connection import ClientSettings, connect, errors, milliseconds
 from fleetops.bus.kafka.producer import MAX_REQUEST_BYTES
 from fleetops.core.clock import Clock
+from fleetops.core.closing import Closing
 from fleetops.core.config import BusConfig
 from fleetops.core.errors import BusUnavailableError
 

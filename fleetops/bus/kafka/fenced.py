@@ -16,7 +16,6 @@ from kafka.errors import InvalidProducerEpochError, KafkaError, ProducerFencedEr
 from typing_extensions import override
 
 from fleetops.bus.base import EPOCH_HEADER
-from fleetops.bus.closing import Closing
 from fleetops.bus.kafka.connection import ClientSettings, connect, errors, milliseconds
 from fleetops.bus.kafka.internals import end, fencing_epoch
 from fleetops.bus.kafka.producer import (
@@ -27,6 +26,7 @@ from fleetops.bus.kafka.producer import (
 )
 from fleetops.bus.room import check_size
 from fleetops.core.clock import Clock
+from fleetops.core.closing import Closing
 from fleetops.core.config import BusConfig
 from fleetops.core.errors import AmbiguousWriteError, BusUnavailableError, FencedError
 

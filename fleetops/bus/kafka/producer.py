@@ -9,11 +9,11 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 from typing_extensions import override
 
-from fleetops.bus.closing import Closing
 from fleetops.bus.kafka.connection import ClientSettings, connect, milliseconds
 from fleetops.bus.kafka.internals import end
 from fleetops.bus.room import Room, check_size
 from fleetops.core.clock import Clock
+from fleetops.core.closing import Closing
 from fleetops.core.config import BusConfig
 from fleetops.core.errors import BusUnavailableError, NotFoundError
 from fleetops.core.logging import get_logger

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 
 from typing_extensions import override
 
-from fleetops.bus.closing import Closing, Opened
 from fleetops.bus.local.consumer import LocalConsumer, LocalReader
 from fleetops.bus.local.log import Log, milliseconds
 from fleetops.bus.local.producer import LocalFencedProducer, LocalProducer
 from fleetops.bus.local.retention import Retention
 from fleetops.core.clock import Clock
+from fleetops.core.closing import Closing, Opened
 from fleetops.core.config import BusConfig
 from fleetops_schemas.topics import Topic
 

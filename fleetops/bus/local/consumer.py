@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable
 from typing_extensions import override
 
 from fleetops.bus.base import Message
-from fleetops.bus.closing import Closing
 from fleetops.bus.local.group import Membership
 from fleetops.bus.local.log import FETCH_BYTES, Log, LogBusyError, Partition, milliseconds
 from fleetops.core.clock import Clock
+from fleetops.core.closing import Closing
 from fleetops.core.errors import BusUnavailableError
 
 LOOK_SECONDS = 0.01

@@ -16,8 +16,8 @@ from typing import BinaryIO
 
 from typing_extensions import override
 
-from fleetops.bus.closing import Closing
 from fleetops.bus.local.log import Log, Partition
+from fleetops.core.closing import Closing
 
 STUCK_SECONDS = 300.0
 """Kafka's max.poll.interval.ms."""

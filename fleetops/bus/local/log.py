@@ -20,7 +20,7 @@ from pathlib import Path
 from typing_extensions import override
 
 from fleetops.bus.base import Message
-from fleetops.bus.closing import Closing
+from fleetops.core.closing import Closing
 from fleetops.core.errors import (
     AmbiguousWriteError,
     BusUnavailableError,

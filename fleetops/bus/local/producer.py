@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing_extensions import override
 
 from fleetops.bus.base import EPOCH_HEADER
-from fleetops.bus.closing import Closing
 from fleetops.bus.local.log import (
     Log,
     LogFullError,
@@ -22,6 +21,7 @@ from fleetops.bus.local.log import (
 from fleetops.bus.local.retention import Retention
 from fleetops.bus.room import Room, check_size
 from fleetops.core.clock import Clock
+from fleetops.core.closing import Closing
 from fleetops.core.config import BusConfig
 from fleetops.core.errors import BusUnavailableError, FencedError, TemporaryError
 from fleetops.core.logging import get_logger

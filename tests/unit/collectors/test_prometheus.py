@@ -123,6 +123,8 @@ def test_blank_numbers_are_never_stored(name: str, raw: str) -> None:
         ("DCGM_FI_DEV_PCIE_REPLAY_COUNTER", "4294967295", Quality.SATURATED),
         ("DCGM_FI_DEV_PCIE_REPLAY_COUNTER", "18446744073709551615", Quality.SATURATED),
         ("DCGM_FI_DEV_PCIE_REPLAY_COUNTER", "65535", Quality.GOOD),
+        ("DCGM_FI_DEV_PCIE_REPLAY_COUNTER", "9" * 400, Quality.OUT_OF_RANGE),
+        ("DCGM_FI_DEV_GPU_TEMP", "9" * 400, Quality.OUT_OF_RANGE),
     ],
 )
 def test_quality(name: str, raw: str, quality: Quality) -> None:
@@ -244,3 +246,9 @@ def test_openmetrics_counters_and_exemplars() -> None:
     )
     assert decoded.skipped == []
     assert [(r.metric, r.value) for r in decoded.readings] == [("pcie_replay_total", 7)]
+
+
+@pytest.mark.parametrize("line", ["DCGM_FI_DEV_GPU_TEMP{%s} " % GPU + "9" * 5000, ""])
+def test_numbers_of_any_length_are_no_trouble(line: str) -> None:
+    text = f'{line}\nDCGM_FI_DEV_GPU_TEMP{{gpu="{"9" * 5000}",Hostname="n"}} 40\n'
+    assert decode_prometheus(text).readings == []

@@ -64,6 +64,28 @@ def test_silence_is_temporary() -> None:
         scrape(slow, deadline_seconds=0.2)
 
 
+def test_scrapes_that_were_cut_off_stand_in_the_way_of_none_that_follows() -> None:
+    slow, fast = Reply(pieces=(TEXT,), pause_seconds=0.5), Reply(body=TEXT)
+    answers = [slow, slow, slow]
+    config = PrometheusConfig.model_validate({"name": "test", "deadline_seconds": 5})
+
+    async def run(url: str) -> Scrape:
+        collector = PrometheusCollector.create(config, ManualClock())
+        target = Target(name="gpu-exporter", url=url, host="node001")
+        try:
+            for _ in answers:
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.1):
+                        await collector.collect(target)
+            return await collector.collect(target)
+        finally:
+            await collector.close()
+
+    left = list(answers)
+    with serving(lambda _: left.pop() if left else fast) as url:
+        assert asyncio.run(run(f"{url}/metrics")).readings
+
+
 @pytest.mark.parametrize("status", [404, 401, 302])
 def test_other_statuses_name_themselves(status: int) -> None:
     with pytest.raises(InputError, match=f"gpu-exporter.*HTTP status {status}"):

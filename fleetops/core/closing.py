@@ -6,7 +6,24 @@ import threading
 import weakref
 from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
+
+
+class Closeable(Protocol):
+    """What a seam promises of a thing that holds something."""
+
+    def close(self) -> None:
+        """Releases everything; safe to call twice."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
 
 
 class Closing(ABC):
