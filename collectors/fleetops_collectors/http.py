@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,18 +42,53 @@ def tls_context(config: CollectorConfig) -> ssl.SSLContext:
     return context
 
 
-def make_client(
-    base_url: str, tls: ssl.SSLContext, timeout_seconds: float, connections: int = 1
-) -> httpx.AsyncClient:
-    """A client of one origin. It follows no redirect and asks no proxy."""
+def make_client(base_url: str, tls: ssl.SSLContext, timeout_seconds: float) -> httpx.AsyncClient:
+    """A client of one origin, with one connection. It follows no redirect and asks no proxy."""
     return httpx.AsyncClient(
         base_url=base_url,
         verify=tls,
         timeout=timeout_seconds,
-        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+        limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
         follow_redirects=False,
         trust_env=False,
     )
+
+
+class Connection:
+    """Requests to one target.
+
+    A request that is cut off midway can leave its place in the client's pool taken for ever
+    (httpcore#1093), until every further one waits in vain; so the client is replaced then.
+    """
+
+    def __init__(self, open_http: Callable[[], httpx.AsyncClient]) -> None:
+        """Connects to nothing yet; ``open_http`` makes a client, as often as one is needed."""
+        self._open_http = open_http
+        self._http = open_http()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def base_url(self) -> httpx.URL:
+        """The client's origin."""
+        return self._http.base_url
+
+    async def ask(self, method: str, url: str, **options: Any) -> Answer:  # noqa: ANN401
+        """One request, as of :func:`ask`."""
+        try:
+            return await ask(self._http, method, url, **options)
+        except (asyncio.CancelledError, TemporaryError):
+            self._renew()
+            raise
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await asyncio.gather(self._http.aclose(), *self._closing)
+
+    def _renew(self) -> None:
+        closing = asyncio.ensure_future(self._http.aclose())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        self._http = self._open_http()
 
 
 async def ask(

@@ -131,16 +131,16 @@ class LineReader:
     ) -> datetime | None:
         try:
             local = datetime(year, _MONTHS.index(month) + 1, day, *clock, tzinfo=self._zone)
-        except ValueError:
+            return local.astimezone(UTC)
+        except (ValueError, OverflowError):  # no such day, or a year out of the calendar
             return None
-        return local.astimezone(UTC)
 
     def _iso(self, stamp: str) -> datetime | None:
         try:
             time = datetime.fromisoformat(stamp)
-        except ValueError:
+            return (time if time.tzinfo else time.replace(tzinfo=self._zone)).astimezone(UTC)
+        except (ValueError, OverflowError):  # year 1 in a zone ahead of UTC
             return None
-        return (time if time.tzinfo else time.replace(tzinfo=self._zone)).astimezone(UTC)
 
 
 def as_text(raw: str | bytes) -> str:

@@ -5,6 +5,9 @@ What the text means is decoded by :mod:`fleetops_collectors.prometheus_text`.
 
 from __future__ import annotations
 
+import asyncio
+import ssl
+from functools import partial
 from typing import Annotated, ClassVar, Self
 
 import httpx
@@ -14,7 +17,7 @@ from fleetops.core.clock import Clock
 from fleetops.core.config import secret
 from fleetops.core.errors import InputError, TemporaryError
 from fleetops_collectors.base import CollectorConfig, Scrape, Target
-from fleetops_collectors.http import ask, excerpt, make_client, tls_context
+from fleetops_collectors.http import Connection, excerpt, make_client, tls_context
 from fleetops_collectors.prometheus_text import DecodedText, SkippedLine, decode_prometheus
 
 __all__ = [
@@ -44,7 +47,9 @@ class PrometheusCollector:
         """Opens nothing; the first scrape does."""
         self._config = config
         self._clock = clock
-        self._http: httpx.AsyncClient | None = None
+        self._tls: ssl.SSLContext | None = None
+        self._connections: dict[str, Connection] = {}
+        """By target, so that one that hangs takes nothing from the others."""
 
     @classmethod
     def create(cls, config: CollectorConfig, clock: Clock) -> Self:
@@ -82,14 +87,8 @@ class PrometheusCollector:
         )
 
     async def _get(self, target: Target) -> bytes:
-        if self._http is None:
-            config = self._config
-            self._http = make_client(
-                "", tls_context(config), config.deadline_seconds, connections=config.concurrency
-            )
         where = f"{target.name}: {target.url}"
-        answer = await ask(
-            self._http,
+        answer = await self._connection(target).ask(
             "GET",
             target.url,
             where=where,
@@ -115,6 +114,14 @@ class PrometheusCollector:
 
     async def close(self) -> None:
         """Closes the connections."""
-        if self._http is not None:
-            await self._http.aclose()
-            self._http = None
+        connections, self._connections = list(self._connections.values()), {}
+        await asyncio.gather(*(connection.close() for connection in connections))
+
+    def _connection(self, target: Target) -> Connection:
+        connection = self._connections.get(target.name)
+        if connection is None:
+            if self._tls is None:
+                self._tls = tls_context(self._config)
+            open_http = partial(make_client, "", self._tls, self._config.deadline_seconds)
+            connection = self._connections[target.name] = Connection(open_http)
+        return connection

@@ -16,6 +16,8 @@ from fleetops_schemas.readings import Quality, Reading
 
 MAX_REPORTED_LINES = 100
 """Skipped lines that are kept with number and reason; all are counted."""
+MAX_INDEX_DIGITS = 9
+"""Of the number of an accelerator or a rank."""
 
 _INT_BLANKS = frozenset(
     # dcgm_structs.h: DCGM_INT32_BLANK and DCGM_INT64_BLANK, then +1 not found,
@@ -229,12 +231,10 @@ def _is_time(text: str) -> bool:
 
 def _number(text: str) -> float | None:
     """The number, whole ones exactly: a blank 64 bit integer would not survive as a float."""
-    if text.isdecimal() and text.isascii():
-        return int(text)
     if "_" in text:
         return None  # Python's own grouping, not Prometheus'
     try:
-        return float(text)
+        return int(text) if text.isdecimal() and text.isascii() else float(text)
     except ValueError:
         return None
 
@@ -277,10 +277,14 @@ def _labels(text: str) -> dict[str, str] | None:
     return labels
 
 
+def _is_number(label: str) -> bool:
+    return label.isdecimal() and len(label) <= MAX_INDEX_DIGITS
+
+
 def _accelerator(labels: dict[str, str], host: str | None) -> _Entity:
     host = host or labels.get("Hostname") or labels.get("hostname")
     gpu = labels.get("gpu", "")
-    if not gpu.isdecimal():
+    if not _is_number(gpu):
         return _Entity("", "it has no gpu label; it speaks of no single accelerator")
     if not host:
         return _Entity("", "it has no Hostname label and the target names no host")
@@ -295,7 +299,7 @@ def _accelerator(labels: dict[str, str], host: str | None) -> _Entity:
 def _rank(labels: dict[str, str], host: str | None) -> _Entity:
     host = host or labels.get("host")
     job, rank = labels.get("job"), labels.get("rank", "")
-    if not host or not job or not rank.isdecimal():
+    if not host or not job or not _is_number(rank):
         return _Entity("", "a training sample needs the labels job, host and rank")
     return _Entity(f"{_safe(host)}/job{_safe(job)}/rank{int(rank)}", labels={"job": job})
 

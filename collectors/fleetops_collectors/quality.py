@@ -13,7 +13,8 @@ SATURATED_NUMBERS = frozenset(
 )
 """Tops of the widths that counters are kept in; raw, before any scaling. 16 bits and fewer are
 left out: 65,535 errors are also an honest count, and Redfish and DCGM count in 32 bits or more."""
-
+LARGEST_INTEGER = 2**64
+"""No source counts in more bits. Text may hold hundreds of digits, which are no float."""
 
 Verdict = tuple[float | int | None, Quality]
 
@@ -30,6 +31,8 @@ def judge(metric: Metric, raw: float, scale: float = 1.0, offset: float = 0.0) -
     if raw in SATURATED_NUMBERS:
         counter = metric.kind is MetricKind.COUNTER
         return None, Quality.SATURATED if counter else Quality.SENTINEL
+    if not isinstance(raw, float) and abs(raw) > LARGEST_INTEGER:
+        return None, Quality.OUT_OF_RANGE
     value = raw if scale == 1.0 and offset == 0.0 else raw * scale + offset
     if not math.isfinite(value):
         return None, Quality.MISSING

@@ -12,7 +12,7 @@ from fleetops_collectors.redfish.log_entries import read_log_entry
 from fleetops_collectors.redfish.names import Names
 from fleetops_collectors.redfish.properties import PropertyReader, times_of
 from fleetops_collectors.redfish.sensors import read_sensor
-from fleetops_collectors.redfish.tree import Tree, segments, type_of
+from fleetops_collectors.redfish.tree import Tree, id_of, type_of
 from fleetops_collectors.redfish.values import Json, objects_of, text_of, time_of
 from fleetops_schemas.readings import Reading
 from fleetops_schemas.records import Event
@@ -126,7 +126,7 @@ class _Decoder:
                 self._cells.put(one.subject, one.metric, one.given)
         has_reading = sensor.get("Reading") is not None
         if measured is None and has_reading and uri not in self._properties.backing:
-            self._out.unmapped[segments(uri)[-1]] += 1
+            self._out.unmapped[id_of(uri)] += 1
 
     def _read_copy(self, value: Json, time: datetime | None) -> bool:
         """Reads one value of a metric report, a copy of the property that it names.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 from pathlib import Path
 
 import orjson
@@ -12,6 +14,7 @@ from fleetops_collectors.redfish.values import Json
 
 MAX_FILES = 100_000
 MAX_FILE_BYTES = 32 * 1024 * 1024
+LONGEST_INTEGER = len("-9223372036854775808")
 
 
 def read_directory(path: Path) -> tuple[Tree, list[str]]:
@@ -25,7 +28,7 @@ def read_directory(path: Path) -> tuple[Tree, list[str]]:
     """
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
-    files = [path] if path.is_file() else sorted(path.rglob("*.json"))
+    files = [path] if path.is_file() else sorted(f for f in path.rglob("*.json") if f.is_file())
     if len(files) > MAX_FILES:
         raise InputError(f"{path}: more than {MAX_FILES} files; name a folder further down")
     tree, warnings = Tree(), []
@@ -47,7 +50,8 @@ def read_directory(path: Path) -> tuple[Tree, list[str]]:
     for uri, resource in loose:
         tree.put(uri, resource, canonical=False)
     if not tree:
-        raise InputError(f"{path}: no Redfish resource in it ({len(files)} JSON files)")
+        why = warnings[0] if warnings else f"{len(files)} JSON files, none with an @odata.id"
+        raise InputError(f"{path}: no Redfish resource in it: {why.removeprefix(f'{path}: ')}")
     warnings += [
         f"{uri}: several files differ on it; one was taken" for uri in sorted(set(tree.conflicts))
     ]
@@ -72,9 +76,10 @@ def parse(body: bytes, where: str) -> Json:
     Raises:
         InputError: it is something else; names what came.
     """
+    body = body.removeprefix(codecs.BOM_UTF8)
     try:
-        resource = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        resource = _loads(body)
+    except ValueError as error:
         start = body.lstrip()[:1]
         what = "HTML or XML" if start == b"<" else "broken or cut-off JSON" if start else "nothing"
         raise InputError(f"{where}: {what} instead of JSON ({len(body)} bytes): {error}") from error
@@ -83,10 +88,31 @@ def parse(body: bytes, where: str) -> Json:
     return resource
 
 
+def _loads(body: bytes) -> object:
+    """JSON, also with the bare NaN that some services write for a reading they do not have."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        if b"NaN" not in body and b"Infinity" not in body:
+            raise
+    try:
+        return json.loads(body, parse_int=_integer)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _integer(digits: str) -> float:
+    return int(digits) if len(digits) <= LONGEST_INTEGER else float(digits)
+
+
 def _read(file: Path) -> Json:
-    if file.stat().st_size > MAX_FILE_BYTES:
-        raise InputError(f"{file}: larger than {MAX_FILE_BYTES} bytes; left out")
-    return parse(file.read_bytes(), str(file))
+    try:
+        if file.stat().st_size > MAX_FILE_BYTES:
+            raise InputError(f"{file}: larger than {MAX_FILE_BYTES} bytes; left out")
+        body = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file}: cannot read it: {error.strerror}") from error
+    return parse(body, str(file))
 
 
 def _uri_of_file(root: Path, file: Path) -> str:

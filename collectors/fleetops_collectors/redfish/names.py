@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import pairwise
 
 from fleetops_collectors.redfish.cells import Subject
-from fleetops_collectors.redfish.tree import ROOT, Tree, links, natural, segments
+from fleetops_collectors.redfish.tree import ROOT, Tree, id_of, links, natural, segments
 from fleetops_collectors.redfish.values import Json, object_of, text_of
 
 _ACCELERATOR_TYPES = frozenset({"GPU", "Accelerator"})
@@ -159,7 +159,7 @@ class Names:
             return segments(link)[1]
         for other, resource in self._tree.of_type("ComputerSystem", "Processor"):
             if uri in links(resource, "Chassis"):
-                return segments(other)[1]
+                return "".join(segments(other)[1:2])
         for link in links(chassis, "ContainedBy"):
             parent = self._tree.get(link)
             if parent is not None and link != uri:
@@ -189,9 +189,9 @@ class Names:
                 resource.get(key) for key in ("Model", "PartNumber", "SerialNumber")
             ]
             if other == uri or (same and any(identity)):
-                name = safe(segments(other)[-1])
+                name = safe(id_of(other))
                 return Subject("power_unit", f"{self._rack}/{name}" if self._rack else name)
-        return Subject("power_unit", safe(segments(uri)[-1]))
+        return Subject("power_unit", safe(id_of(uri)))
 
     def _manager(self, name: str, manager: Json) -> Subject:
         for link in links(manager, "ManagerForServers"):
@@ -206,11 +206,11 @@ class Names:
             for uri, resource in self._tree.of_type("ComputerSystem", "Chassis")
             if any(segments(link)[-1] == name for link in links(resource, "ManagedBy"))
         ]
-        for uri in sorted(managed, key=lambda uri: segments(uri)[0] != "Systems"):
+        for uri in sorted(managed, key=lambda uri: segments(uri)[:1] != ["Systems"]):
             if subject := self.subject(uri):
                 return subject
         systems = self._tree.of_type("ComputerSystem")
-        only = segments(systems[0][0])[-1] if len(systems) == 1 else name
+        only = id_of(systems[0][0]) if len(systems) == 1 else name
         return Subject("host", safe(only))
 
     def _in_system(self, parts: list[str], host: str) -> Subject | None:
@@ -240,7 +240,7 @@ class Names:
 
     def _order_of(self, name: str) -> int:
         names = {
-            segments(uri)[-1]
+            id_of(uri)
             for uri, resource in self._tree.of_type("Processor")
             if text_of(resource.get("ProcessorType")) in _ACCELERATOR_TYPES
         }

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from fleetops_collectors.redfish.cells import Given, Subject
 from fleetops_collectors.redfish.names import Names, leak_detector, supply
 from fleetops_collectors.redfish.properties import reading_time, sensing_interval
-from fleetops_collectors.redfish.tree import segments, uri_of
+from fleetops_collectors.redfish.tree import id_of, segments, uri_of
 from fleetops_collectors.redfish.values import Json, object_of, objects_of, state_of, text_of
 from fleetops_schemas.catalog import load_catalog
 
@@ -200,7 +200,7 @@ def read_sensor(uri: str, sensor: Json, names: Names) -> list[Measured] | None:
     base = names.subject(uri)
     if base is None:
         return None
-    identity = _snake(text_of(sensor.get("Id")) or segments(uri)[-1])
+    identity = _snake(text_of(sensor.get("Id")) or id_of(uri))
     quantity = _quantity(sensor, identity)
     if _backs_a_leak_detector(sensor, identity) and quantity.kind == "Voltage":
         return _leak(uri, sensor, base, names)

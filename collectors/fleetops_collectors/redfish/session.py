@@ -11,7 +11,7 @@ import httpx
 
 from fleetops.core.errors import InputError, NotFoundError, TemporaryError
 from fleetops.core.logging import get_logger
-from fleetops_collectors.http import Answer, ask, excerpt
+from fleetops_collectors.http import Answer, Connection, excerpt
 from fleetops_collectors.redfish.crawl import NoAccessError
 from fleetops_collectors.redfish.directory import parse
 from fleetops_collectors.redfish.tree import ROOT, uri_of
@@ -45,9 +45,7 @@ class RedfishSession:
         """
         self.sessions_uri: Callable[[], str] = lambda: f"{ROOT}/SessionService/Sessions"
         self._name = name
-        self._open_http = open_http
-        self._http = open_http()
-        self._closing: set[asyncio.Task[None]] = set()
+        self._connection = Connection(open_http)
         self._credentials = credentials
         self._max_body_bytes = max_body_bytes
         self._token = ""
@@ -83,7 +81,7 @@ class RedfishSession:
             except (InputError, TemporaryError) as error:
                 get_logger("redfish").warning("logout failed", target=self._name, error=str(error))
         self._token = self._location = ""
-        await asyncio.gather(self._http.aclose(), *self._closing)
+        await self._connection.close()
 
     async def _get(self, path: str) -> Answer:
         answer = await self._ask("GET", path)
@@ -94,27 +92,15 @@ class RedfishSession:
     async def _ask(self, method: str, path: str, json: Json | None = None) -> Answer:
         auth = httpx.BasicAuth(*self._credentials) if self._basic and self._credentials else None
         token = {"X-Auth-Token": self._token} if self._token else {}
-        try:
-            return await ask(
-                self._http,
-                method,
-                path,
-                where=f"{self._name}: {path}",
-                max_bytes=self._max_body_bytes,
-                headers={**HEADERS, **token},
-                auth=auth,
-                json=json,
-            )
-        except (asyncio.CancelledError, TemporaryError):
-            self._renew()
-            raise
-
-    def _renew(self) -> None:
-        """A request cut off midway can leave its connection counted as busy for ever."""
-        closing = asyncio.ensure_future(self._http.aclose())
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
-        self._http = self._open_http()
+        return await self._connection.ask(
+            method,
+            path,
+            where=f"{self._name}: {path}",
+            max_bytes=self._max_body_bytes,
+            headers={**HEADERS, **token},
+            auth=auth,
+            json=json,
+        )
 
     async def _open_once(self) -> None:
         """Logs in. A caller that is cut off leaves the login to end, so that no session leaks."""
@@ -158,7 +144,7 @@ class RedfishSession:
             InputError: it leads elsewhere; the token stays here.
         """
         parts = urlsplit(link)
-        own = self._http.base_url
+        own = self._connection.base_url
         same = (parts.scheme, parts.netloc) == (own.scheme, own.netloc.decode())
         if (parts.netloc or parts.scheme) and not same:
             raise InputError(f"{self._name}: {link}: leads to another host; not followed")

@@ -65,6 +65,11 @@ def segments(uri: str) -> list[str]:
     return [part for part in uri.removeprefix(ROOT).split("/") if part]
 
 
+def id_of(uri: str) -> str:
+    """The last part of a URI; of the root, its own."""
+    return uri.rstrip("/").rpartition("/")[2]
+
+
 def type_of(resource: Json, uri: str = "") -> str:
     """``Processor`` of ``#Processor.v1_20_0.Processor``; guessed from the URI without a type."""
     declared = text_of(resource.get("@odata.type")).rpartition(".")[2]
@@ -168,9 +173,10 @@ class Tree(Mapping[str, Json]):
 
 
 def links(resource: Json, *names: str) -> list[str]:
-    """URIs that ``Links`` holds under these names."""
+    """URIs that ``Links`` holds under these names; the root and collections are no resources."""
     held = object_of(resource.get("Links"))
-    return [uri for name in names for item in _items(held.get(name)) if (uri := uri_of(item))]
+    found = (uri_of(item) for name in names for item in _items(held.get(name)))
+    return [uri for uri in found if len(segments(uri)) > 1]
 
 
 def _items(value: object) -> Iterable[object]:

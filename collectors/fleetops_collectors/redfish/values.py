@@ -69,9 +69,9 @@ def _number_in_words(text: str, metric: Metric) -> float | int | None:
 def _plain(text: str) -> float | int | None:
     try:
         number: float | int = int(text) if text.lstrip("-").isdecimal() else float(text)
-    except ValueError:
+        return number if math.isfinite(number) else None
+    except (ValueError, OverflowError):  # no number, or one of hundreds of digits
         return None
-    return number if math.isfinite(number) else None
 
 
 def duration_seconds(text: str) -> float | None:

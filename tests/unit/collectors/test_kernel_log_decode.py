@@ -328,6 +328,14 @@ def test_nothing_behind_a_known_word_crashes(text: str, word: str) -> None:
     list(decode_kernel_log([f"NVRM: {word}{text}", f"3,1,1,-;{word}{text}"], now=NOW))
 
 
+@pytest.mark.parametrize(
+    "stamp", [f"[Sun Feb 23 16:24:18 {'2' * 12}]", f"[Sun Feb {'9' * 30} 16:24:18 2025]"]
+)
+def test_a_stamp_out_of_the_calendar_costs_the_time_alone(stamp: str) -> None:
+    (found,) = decode_kernel_log([f"{stamp} NVRM: Xid (PCI:0000:9b:00): 79, pid=1, gone"])
+    assert (found.code, found.time) == (79, None)
+
+
 def test_huge_lines_are_read_in_bounded_memory() -> None:
     stream = BytesIO(b"a" * (10 * MAX_LINE_BYTES) + b"\n" + XID_79.encode() + b"\n")
     lines = list(bounded_lines(stream))

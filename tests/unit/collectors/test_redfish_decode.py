@@ -58,6 +58,9 @@ def gpu(**properties: object) -> dict[str, Any]:
         ("24.5", 24.5, "good"),
         (0, 0, "good"),
         (None, None, "missing"),
+        (float("nan"), None, "missing"),
+        ("9" * 400, None, "missing"),
+        (10**30, None, "out_of_range"),
         ("nan", None, "missing"),
         ("NaN", None, "missing"),
         ("N/A", None, "missing"),
@@ -77,6 +80,25 @@ def test_absent_parts_are_absent_whatever_they_read() -> None:
     for raw in (None, 21.0):
         reading = only(decode(inlet(raw, Status={"State": "Absent", "Health": "Critical"})))
         assert (reading.value, reading.quality) == (None, Quality.ABSENT)
+
+
+def test_links_to_collections_and_to_the_root_are_no_owners() -> None:
+    chassis = resource(
+        f"{V1}/Chassis/Tray",
+        "Chassis",
+        Links={"ComputerSystems": [link(V1), link(f"{V1}/Systems")], "Processors": [link("x")]},
+    )
+    manager = resource(f"{V1}/Managers/BMC", "Manager", Links={"ManagerForServers": [link(V1)]})
+    assert only(decode(chassis, manager, inlet(24.5))).device == "node001"
+    assert only(decode(chassis, inlet(24.5), service=Service())).device == "tray"
+
+
+def test_a_document_without_an_id_stands_for_the_root() -> None:
+    nameless = {"@odata.type": "#Processor.v1_0_0.Processor", "ProcessorType": "GPU"}
+    tree = Tree()
+    tree.put(V1, nameless)
+    tree.put(f"{V1}/Chassis/Tray", resource(f"{V1}/Chassis/Tray", "Chassis"))
+    check_readings(decode_resources(tree, Service(), NOW).readings)
 
 
 class TestTime:

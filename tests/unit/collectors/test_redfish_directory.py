@@ -82,6 +82,31 @@ def test_broken_files_are_named_and_the_rest_is_read(tmp_path: Path) -> None:
     ]
 
 
+def test_bare_nan_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    body = json.dumps(resource(SENSOR, "Sensor", Reading=float("nan")))
+    (tmp_path / "one.json").write_bytes(b"\xef\xbb\xbf" + body.encode())
+    (tmp_path / "a_folder.json").mkdir()
+    tree, warnings = read_directory(tmp_path)
+    assert str(tree[SENSOR]["Reading"]) == "nan"
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("<html>", "HTML or XML instead of JSON"),
+        ('{"Reading": ', "cut-off JSON"),
+        ("", "nothing instead of JSON"),
+        ("[" * 2000 + "NaN", "cut-off JSON"),
+        ('{"name": 1}', "none with an @odata.id"),
+    ],
+)
+def test_a_single_file_that_is_none_says_why(tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / "one.json").write_text(text)
+    with pytest.raises(InputError, match=f"one.json: no Redfish resource in it: .*{why}"):
+        read_directory(tmp_path / "one.json")
+
+
 def test_a_single_file(tmp_path: Path) -> None:
     write(tmp_path, "one.json", resource(SENSOR, "Sensor", Reading=1))
     tree, _ = read_directory(tmp_path / "one.json")
