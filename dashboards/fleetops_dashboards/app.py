@@ -6,18 +6,26 @@ from importlib.resources import files
 
 import streamlit as st
 
+from fleetops.core.logging import configure_logging
 from fleetops_dashboards.links import register
 from fleetops_dashboards.pages import fleet, incidents, node
 
 HERE = files("fleetops_dashboards")
 
 
+@st.cache_resource(show_spinner=False)
+def _log_once() -> None:
+    configure_logging()
+
+
 def main() -> None:
     """Three pages; each keeps what it shows in its address."""
+    _log_once()
     st.set_page_config(
         page_title="FleetOps", page_icon=(HERE / "icon.svg").read_text("utf-8"), layout="wide"
     )
     st.html(f"<style>{(HERE / 'style.css').read_text('utf-8')}</style>")
+    st.logo(str(HERE / "logo.svg"), icon_image=str(HERE / "icon.svg"), size="large")
     pages = {
         "fleet": st.Page(fleet.page, title="Fleet", url_path="fleet", default=True),
         "incidents": st.Page(incidents.page, title="Incidents", url_path="incidents"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from uuid import UUID, uuid4, uuid5
 
 import streamlit as st
 
@@ -10,7 +11,7 @@ from fleetops.api.models import MAX_REASON, Receipt
 from fleetops.core.errors import FleetOpsError
 from fleetops_dashboards import data
 from fleetops_dashboards.palette import OUTLOOK_BADGE
-from fleetops_dashboards.words import plain
+from fleetops_dashboards.words import count, plain
 from fleetops_schemas.records import Action, ActionKind
 
 _EFFECT = {
@@ -20,9 +21,14 @@ _EFFECT = {
 _HINT = "what you saw, or a ticket"
 
 
-@st.dialog("Are you sure?")
 def confirm(kind: ActionKind, name: str) -> None:
-    """Asks for the reason, shows what the policy would do, and only then asks for the act."""
+    """Opens the dialog that asks for an act: what it does, why, what the policy would say."""
+    _confirm(kind, name, uuid4())
+
+
+@st.dialog("Are you sure?")
+def _confirm(kind: ActionKind, name: str, opened: UUID) -> None:
+    """Each opening is one request for each reason, however often its button is pressed."""
     st.markdown(f"**{kind.capitalize()} {plain(name)}.** {_EFFECT[kind]}")
     reason = st.text_input(
         "Reason", placeholder=_HINT, max_chars=MAX_REASON, key=f"reason-{kind}-{name}"
@@ -32,7 +38,8 @@ def confirm(kind: ActionKind, name: str) -> None:
     else:
         st.caption("Write a reason and press Enter; it goes to the scheduler and the history.")
     if st.button(f"{kind.capitalize()} {name}", type="primary", disabled=not reason):
-        _carry_out(lambda: data.ask(kind, name, reason), f"Asked for: {kind} {name}")
+        key = uuid5(opened, reason).hex
+        _carry_out(lambda: data.ask(kind, name, reason, key), f"Asked for: {kind} {name}")
 
 
 @st.dialog("Let automation act again?")
@@ -45,8 +52,9 @@ def confirm_reset(why: str) -> None:
 
 
 def approval(action: Action) -> None:
-    """Approve or deny, in place."""
-    with st.form(f"approval-{action.id}", border=True):
+    """Approve or deny, in place. Where the nodes change, it is another form, to be read anew."""
+    with st.form(f"approval-{action.id}-{'-'.join(action.nodes)}"):
+        st.markdown(f"{count(len(action.nodes), 'node')}: {plain(', '.join(action.nodes))}")
         reason = st.text_input("Reason", placeholder=_HINT, max_chars=MAX_REASON).strip()
         yes, no = st.columns(2)
         approve = yes.form_submit_button("Approve", type="primary", width="stretch")
@@ -58,7 +66,7 @@ def approval(action: Action) -> None:
         return
     word = "approval" if approve else "denial"
     _carry_out(
-        lambda: data.decide(action.id, reason, approve=approve), f"Sent: {word} of {action.target}"
+        lambda: data.decide(action, reason, approve=approve), f"Sent: {word} of {action.target}"
     )
 
 

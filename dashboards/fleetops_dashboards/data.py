@@ -19,8 +19,8 @@ from fleetops.core.config import load_config
 from fleetops_schemas.records import Action, ActionKind, Incident, IncidentStatus
 
 REFRESH_SECONDS = 2
-REFRESH = f"{REFRESH_SECONDS}s"
 LIST_LIMIT = 200
+LATEST = 6
 SERIES_POINTS = 180
 SERIES_TTL_SECONDS = 60
 
@@ -70,6 +70,12 @@ def incident(identity: str) -> Incident:
 def actions(incident_id: str) -> tuple[Action, ...]:
     """Actions of one incident, newest first."""
     return client().actions(incident=incident_id, limit=LIST_LIMIT).items
+
+
+@st.cache_resource(ttl=REFRESH_SECONDS, max_entries=1, show_spinner=False)
+def latest_actions() -> tuple[Action, ...]:
+    """The latest actions, newest first."""
+    return client().actions(limit=LATEST).items
 
 
 @st.cache_resource(ttl=REFRESH_SECONDS, max_entries=32, show_spinner=False)
@@ -125,15 +131,16 @@ def preview(kind: ActionKind, name: str, reason: str) -> Receipt:
     return client().request_action(kind, [name], reason, dry_run=True)
 
 
-def ask(kind: ActionKind, name: str, reason: str) -> Receipt:
-    """Asks for a drain or an undrain."""
-    return client().request_action(kind, [name], reason)
+def ask(kind: ActionKind, name: str, reason: str, key: str) -> Receipt:
+    """Asks for a drain or an undrain; again with the same key it is the same request."""
+    return client().request_action(kind, [name], reason, key=key)
 
 
-def decide(action_id: str, reason: str, *, approve: bool) -> Receipt:
-    """Approves or denies a waiting action."""
-    call = client().approve if approve else client().deny
-    return call(action_id, reason)
+def decide(action: Action, reason: str, *, approve: bool) -> Receipt:
+    """Approves a waiting action for the nodes that it names now, or denies it."""
+    if approve:
+        return client().approve(action.id, reason, nodes=action.nodes)
+    return client().deny(action.id, reason)
 
 
 def reset_breaker(reason: str) -> Receipt:
@@ -143,5 +150,5 @@ def reset_breaker(reason: str) -> Receipt:
 
 def forget() -> None:
     """After a change: the next look is a fresh one."""
-    for cached in (fleet, incidents, incident, actions, node, history):
+    for cached in (fleet, incidents, incident, actions, latest_actions, node, history):
         cached.clear()

@@ -10,7 +10,12 @@ SEVERITY_BADGE = {
     Severity.WARNING: ("Warning", "orange"),
     Severity.CRITICAL: ("Critical", "red"),
 }
-SEVERITY_DOT = {Severity.INFO: "⚪", Severity.WARNING: "🟠", Severity.CRITICAL: "🔴"}
+SEVERITY_ICON = {
+    Severity.INFO: ":gray[:material/info:]",
+    Severity.WARNING: ":orange[:material/warning:]",
+    Severity.CRITICAL: ":red[:material/error:]",
+}
+RESOLVED_ICON = ":green[:material/check_circle:]"
 VERDICT_WORDS = {
     Verdict.HARDWARE: "the hardware",
     Verdict.FACILITY: "shared equipment",
@@ -51,4 +56,4 @@ SERIES_COLORS = (
 )  # fmt: skip
 ACCUSED, PEER, REFERENCE = "#e0313f", "#8c9aa8", "#b07a00"
 MARK_COLORS = {"incident": "#e0313f", "action": "#3d7dca"}
-STATE_COLORS = {"ok": "#8c9aa8", "warning": "#e09a2b", "critical": "#e0313f"}
+STATE_COLORS = {"fine": "rgba(140,154,168,0.3)", "warning": "#e09a2b", "critical": "#e0313f"}

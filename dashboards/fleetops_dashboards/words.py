@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from fleetops.api.models import FleetHost
 from fleetops_dashboards.palette import ACTION_BADGE, SEVERITY_BADGE
-from fleetops_schemas.records import ActionState, Severity
+from fleetops_schemas.records import Action, ActionState, Severity
 
 _MARKS = re.compile(r"([\\`*_{}\[\]()<>#+\-!|$:~])")
 _SIGNS = {"Cel": "°C", "1": "", "{rev}/min": "rpm", "By": "B", "By/s": "B/s"}
+NAMED = 4
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
@@ -23,6 +25,22 @@ def action_badge(state: ActionState) -> str:
     """A coloured word, as Markdown."""
     word, color = ACTION_BADGE[state]
     return f":{color}-badge[{word}]"
+
+
+def action_line(action: Action) -> str:
+    """What was asked for, what became of it, and when, as Markdown."""
+    names, unnamed = action.nodes[:NAMED], action.nodes[NAMED:]
+    more = f" and {len(unnamed)} more" if unnamed else ""
+    what = plain(f"{action.kind} {', '.join(names) or action.target}{more}")
+    return f"{action_badge(action.state)} **{what}** at {clock(action.updated_at)}"
+
+
+def freshness_badge(host: FleetHost) -> str:
+    """How old the newest telemetry of a host is, as Markdown."""
+    if host.age_seconds is None:
+        return ":red-badge[no recent data]"
+    color = "red" if host.stale else "gray"
+    return f":{color}-badge[data {duration(host.age_seconds)} old]"
 
 
 def clock(moment: datetime) -> str:

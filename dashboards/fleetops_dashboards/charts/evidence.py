@@ -15,21 +15,24 @@ from fleetops_dashboards.charts import states
 from fleetops_dashboards.charts.panels import (
     Mark,
     Panel,
+    Row,
     bar_rows,
     line_rows,
-    reference_rows,
+    reference_row,
     table,
 )
 from fleetops_dashboards.palette import ACCUSED, PEER
 from fleetops_dashboards.words import sign
+from fleetops_schemas.catalog import load_catalog
 from fleetops_schemas.records import Action, Evidence, Finding, Incident
 from fleetops_schemas.topology import host_of
 
 MAX_PANELS = 5
+MAX_BARS = 16
 MAX_ACCUSED_HOSTS = 2
 MAX_PEER_HOSTS = 3
 BEFORE = timedelta(minutes=2)
-AFTER = timedelta(minutes=10)
+AFTER = timedelta(minutes=5)
 """The onset tells the cause; what came hours later is on the node's page."""
 STAGE = "pipeline_stage"
 
@@ -119,10 +122,10 @@ def evidence(incident: Incident, fleet: Fleet, actions: Iterable[Action]) -> Evi
             for series in _fetch(exhibit, compared, fleet, wanted, window)
             if exhibit.metric in series.units
         ]
-        panel, parts = _arrange(exhibit, found)
-        if parts:
-            panels.append(panel)
-            rows += parts
+        arranged = _arrange(exhibit, found)
+        if arranged is not None:
+            panels.append(arranged[0])
+            rows += arranged[1]
             captions.append(exhibit.text)
     return Evidences(panels, table(rows, window, _marks(incident, actions)), captions, window)
 
@@ -166,7 +169,10 @@ def _fetch(
     for name in names:
         try:
             if in_hosts:
-                series = data.node_series(name, exhibit.device_class, metrics, window)
+                extremes = states.THROTTLE in metrics
+                series = data.node_series(
+                    name, exhibit.device_class, metrics, window, extremes=extremes
+                )
             else:
                 series = data.device_series(name, exhibit.device_class, metrics, window)
         except NotFoundError:
@@ -175,42 +181,52 @@ def _fetch(
     return found
 
 
-def _arrange(exhibit: Exhibit, found: Sequence[Series]) -> tuple[Panel, list[pd.DataFrame]]:
-    """The panel of one exhibit and its rows; no rows where nothing was measured."""
-    metric, key = exhibit.metric, f"{exhibit.device_class}/{exhibit.metric}"
+def _arrange(exhibit: Exhibit, found: Sequence[Series]) -> tuple[Panel, list[Row]] | None:
+    """The panel of one exhibit and its rows; None where nothing was measured."""
+    metric = exhibit.metric
     lines = [one for series in found for one in series.series if metric in one.values]
     lines = _of_one_stage(exhibit, lines)
-    title = f"{exhibit.device_class}: {metric}".replace("_", " ")
+    if not lines:
+        return None
+    declared = load_catalog()[exhibit.device_class].metric(metric)
+    title = f"{exhibit.device_class.replace('_', ' ')}: {declared.words}"
     if states.is_state(exhibit.device_class, metric):
-        step = max((series.step_seconds for series in found), default=1.0)
-        bars = [
-            bar_rows(
-                key,
-                one.device,
-                one.times,
-                [states.word(exhibit.device_class, metric, value) for value in one.values[metric]],
-                step,
-            )
-            for one in lines
+        return _state_panel(exhibit, lines, title)
+    unit = sign(declared.unit)
+    return _line_panel(exhibit, lines, f"{title} ({unit})" if unit else title)
+
+
+def _state_panel(
+    exhibit: Exhibit, lines: Sequence[DeviceSeries], title: str
+) -> tuple[Panel, list[Row]]:
+    """The accused alone: what they did, and when."""
+    key, rows = _key(exhibit), []
+    accused = [one for one in lines if one.device in exhibit.devices][:MAX_BARS]
+    for one in accused:
+        words = [
+            states.word(exhibit.device_class, exhibit.metric, value)
+            for value in states.values(one, exhibit.metric)
         ]
-        hues = states.hues(exhibit.device_class, metric)
-        return Panel(key, title, hues, bars=True, legend=True), [bar for bar in bars if len(bar)]
-    names = _names(exhibit)
-    rows = []
+        rows += bar_rows(key, one.device, one.times, words)
+    hues = tuple((hue, states.color(hue)) for hue in dict.fromkeys(row.hue for row in rows))
+    return Panel(key, title, hues, bars=len(accused), legend=True), rows
+
+
+def _line_panel(
+    exhibit: Exhibit, lines: Sequence[DeviceSeries], title: str
+) -> tuple[Panel, list[Row]]:
+    key, (accused, others) = _key(exhibit), _names(exhibit)
+    rows: list[Row] = []
     for one in lines:
-        hue = 0 if one.device in exhibit.devices else 1
-        rows.append(line_rows(key, names[hue], one.device, one, metric))
-    unit = next((sign(series.units[metric]) for series in found), "")
-    panel = Panel(
-        key,
-        f"{title} ({unit})" if unit else title,
-        ((names[1], PEER), (names[0], ACCUSED)),
-        legend=True,
-        height=96,
-    )
-    if rows and exhibit.worst.reference is not None:
-        rows.append(reference_rows(key, exhibit.worst.reference))
-    return panel, rows
+        hue = accused if one.device in exhibit.devices else others
+        rows += line_rows(key, hue, one.device, one.times, one.values[exhibit.metric])
+    if exhibit.worst.reference is not None:
+        rows.append(reference_row(key, exhibit.worst.reference))
+    return Panel(key, title, ((others, PEER), (accused, ACCUSED)), legend=True), rows
+
+
+def _key(exhibit: Exhibit) -> str:
+    return f"{exhibit.device_class}/{exhibit.metric}"
 
 
 def _names(exhibit: Exhibit) -> tuple[str, str]:

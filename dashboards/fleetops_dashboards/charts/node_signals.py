@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-
-import pandas as pd
+from itertools import cycle
+from typing import NamedTuple
 
 from fleetops.api.models import DeviceSeries, NodeDetail, Series
 from fleetops.core.errors import FleetOpsError
 from fleetops_dashboards import data
 from fleetops_dashboards.charts import states
-from fleetops_dashboards.charts.panels import Panel, bar_rows, line_rows
+from fleetops_dashboards.charts.panels import Panel, Row, bar_rows, line_rows
 from fleetops_dashboards.palette import SERIES_COLORS
-from fleetops_dashboards.words import sign
+from fleetops_dashboards.words import clock, sign
+from fleetops_schemas.catalog import load_catalog
 from fleetops_schemas.topology import ParentKind
 
 NODE_CLASSES = ("accelerator", "host", "training_rank", "coolant_unit", "fabric_port", "power_unit")
@@ -80,16 +81,25 @@ KEY_SIGNALS = (
 )
 
 
+class Constant(NamedTuple):
+    """A metric of a device that did not change in the window."""
+
+    device: str
+    metric: str
+    value: str
+    measured: str
+    """When it was last measured."""
+
+
 @dataclass(slots=True)
 class Signals:
     """What was found: panels, their rows, what stayed the same, and what could not be had."""
 
     panels: list[Panel] = field(default_factory=list)
-    rows: list[pd.DataFrame] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     quiet: list[str] = field(default_factory=list)
     """State panels in which nothing happened."""
-    constant: list[tuple[str, str, str]] = field(default_factory=list)
-    """Device, metric, value of what did not change in the window."""
+    constant: list[Constant] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
 
@@ -124,13 +134,13 @@ def all_signals(detail: NodeDetail, window: data.Window) -> Signals:
         series = _fetch(found, device, whole, (), window) if device else None
         if device is None or series is None:
             continue
-        for metric, unit in series.units.items():
+        for metric in series.units:
             if metric == states.THROTTLE:
                 continue
             if _list_if_constant(found, series, metric):
                 continue
-            words = metric.rsplit("_", 1)[0] if sign(unit) else metric
-            title = f"{whole.title}{words}".replace("_", " ")
+            words = load_catalog()[series.device_class].metric(metric).words
+            title = f"{whole.title}, {words}"
             _add(found, series, replace(whole, metrics=(metric,), title=title), device)
     _add_throttling(found, detail.node.name, window)
     return found
@@ -146,10 +156,10 @@ def _add_throttling(found: Signals, name: str, window: data.Window) -> None:
 def _whole_classes(detail: NodeDetail) -> Iterator[Signal]:
     """Each class of devices in the node, and each parent that is measured."""
     for device_class in NODE_CLASSES:
-        yield Signal(device_class, (), f"{device_class}, ")
+        yield Signal(device_class, (), device_class.replace("_", " "))
     for parent in detail.parents:
         if parent.kind in PARENT_CLASSES:
-            yield Signal(PARENT_CLASSES[parent.kind], (), f"{parent.device}, ", parent=parent.kind)
+            yield Signal(PARENT_CLASSES[parent.kind], (), parent.device, parent=parent.kind)
 
 
 def _device(detail: NodeDetail, parent: ParentKind | None) -> str | None:
@@ -164,7 +174,6 @@ def _fetch(
     try:
         if signal.parent is not None:
             return data.device_series(device, signal.device_class, metrics, window)
-        # a mean of bit masks says nothing, so the highest of each bucket is asked for
         extremes = states.THROTTLE in metrics
         return data.node_series(device, signal.device_class, metrics, window, extremes=extremes)
     except FleetOpsError as error:
@@ -178,7 +187,7 @@ def _add(found: Signals, series: Series, signal: Signal, device: str) -> None:
         return
     title = f"{signal.title} {device}" if signal.parent and signal.metrics else signal.title
     if states.is_state(signal.device_class, signal.metrics[0]):
-        _add_bars(found, series, measured, signal, title)
+        _add_bars(found, measured, signal, title)
     else:
         _add_lines(found, series, measured, signal, title)
 
@@ -187,77 +196,78 @@ def _add_lines(
     found: Signals, series: Series, measured: list[DeviceSeries], signal: Signal, title: str
 ) -> None:
     unit = sign(series.units[signal.metrics[0]])
-    names = _names(measured, signal)
-    key = _key(signal)
-    lines = sorted(names.values(), key=_natural)
-    colors = (SERIES_COLORS[place % len(SERIES_COLORS)] for place in range(len(lines)))
+    names, key = _names(measured, signal), _key(signal)
+    lines = tuple(sorted(names.values(), key=_natural))
+    by_device = {one.device: one for one in measured}
+    known = {name for panel in found.panels for name, _ in panel.hues}
     panel = Panel(
         key,
         f"{title} ({unit})" if unit else title,
-        tuple(zip(lines, colors, strict=False)),
+        tuple(zip(lines, cycle(SERIES_COLORS), strict=False)),
         zero=signal.zero,
-        legend=1 < len(lines) <= MAX_LEGEND and not found.panels,
+        legend=1 < len(lines) <= MAX_LEGEND and not known.issuperset(lines),
     )
     found.panels.append(panel)
-    found.rows += [
-        line_rows(key, names[one.device, metric], names[one.device, metric], one, metric)
-        for one in measured
-        for metric in signal.metrics
-        if _has(one, metric)
-    ]
+    for (device, metric), name in names.items():
+        one = by_device[device]
+        found.rows += line_rows(key, name, name, one.times, one.values[metric])
 
 
-def _add_bars(
-    found: Signals, series: Series, measured: list[DeviceSeries], signal: Signal, title: str
-) -> None:
+def _add_bars(found: Signals, measured: list[DeviceSeries], signal: Signal, title: str) -> None:
     (metric,), names, key = signal.metrics, _names(measured, signal), _key(signal)
-    bars = [
-        bar_rows(
-            key,
-            names[one.device, metric],
-            one.times,
-            [
-                states.word(signal.device_class, metric, value)
-                for value in one.highest.get(metric, one.values[metric])
-            ],
-            series.step_seconds,
-        )
+    words = {
+        one.device: [
+            states.word(signal.device_class, metric, value) for value in states.values(one, metric)
+        ]
         for one in measured
-    ]
-    if not any(map(len, bars)):
+    }
+    met = dict.fromkeys(word for one in words.values() for word in one if word is not None)
+    if states.FINE.issuperset(met):
         found.quiet.append(title)
         return
-    hues = states.hues(signal.device_class, metric)
-    found.panels.append(Panel(key, title, hues, bars=True, legend=True))
-    found.rows += bars
+    hues = tuple((word, states.color(word)) for word in met)
+    found.panels.append(Panel(key, title, hues, bars=len(measured), legend=True))
+    for one in measured:
+        found.rows += bar_rows(key, names[one.device, metric], one.times, words[one.device])
 
 
 def _names(measured: list[DeviceSeries], signal: Signal) -> dict[tuple[str, str], str]:
     """By device and metric, the name of the line: as short as it can be and still be told."""
-    if len(signal.metrics) > 1:
-        return {
-            (one.device, metric): metric.removesuffix("_celsius").replace("_", " ")
-            for one in measured
-            for metric in signal.metrics
-        }
+    declared = load_catalog()[signal.device_class]
+    several = len(signal.metrics) > 1
     return {
-        (one.device, metric): one.device.rsplit("/", 1)[-1]
+        (one.device, metric): (
+            declared.metric(metric).words if several else one.device.rsplit("/", 1)[-1]
+        )
         for one in measured
         for metric in signal.metrics
+        if _has(one, metric)
     }
 
 
 def _list_if_constant(found: Signals, series: Series, metric: str) -> bool:
-    known = {
-        one.device: {value for value in one.values[metric] if value is not None}
-        for one in series.series
-        if _has(one, metric)
-    }
-    if any(len(values) > 1 for values in known.values()):
-        return False
-    unit = sign(series.units[metric])
-    for device, values in known.items():
-        found.constant += [(device, metric, f"{value:g} {unit}".strip()) for value in values]
+    """Lists a metric that stood still; not a state that stood where it should not."""
+    declared = load_catalog()[series.device_class].metric(metric)
+    listed = []
+    for one in series.series:
+        points = [
+            (time, value)
+            for time, value in zip(one.times, one.values.get(metric, ()), strict=False)
+            if value is not None
+        ]
+        if not points:
+            continue
+        last_time, last = points[-1]
+        if any(value != last for _, value in points):
+            return False
+        if declared.states:
+            text = states.word(series.device_class, metric, last) or ""
+            if text not in states.FINE:
+                return False
+        else:
+            text = f"{last:g} {sign(declared.unit)}".strip()
+        listed.append(Constant(one.device, declared.words, text, clock(last_time)))
+    found.constant += listed
     return True
 
 

@@ -79,13 +79,13 @@ function drawCell(ctx, box, data, text) {
   ctx.font = "600 12px sans-serif"; ctx.textAlign = "left";
   ctx.fillText(rack.hosts[i], x + (out ? 19 : 9), y + h / 2 + 4, w - 66);
   ctx.font = "12px sans-serif"; ctx.textAlign = "right";
-  ctx.fillText(celsius === null ? "no data" : celsius.toFixed(0) + " °C", x + w - 9, y + h / 2 + 4);
+  ctx.fillText(celsius === null ? (rack.stale[i] === "1" ? "no data" : "no temp.") : celsius.toFixed(0) + " °C", x + w - 9, y + h / 2 + 4);
 }
 
 function describe({ rack, i }) {
   const letter = rack.severity[i], celsius = rack.celsius[i];
   const lines = [`${rack.hosts[i]}, ${rack.name}: ${STATUS[rack.status[i]]}`];
-  lines.push(celsius === null ? "no recent temperature" : `hottest accelerator ${celsius.toFixed(1)} °C`);
+  lines.push(celsius === null ? (rack.stale[i] === "1" ? "no recent data at all" : "no recent temperature") : `hottest accelerator ${celsius.toFixed(1)} °C`);
   if (letter !== "-") lines.push(`${letter === letter.toUpperCase() ? "blamed" : "affected"} by an open incident, ${SEVERITY[letter.toLowerCase()]}`);
   return lines.join("\n");
 }

@@ -56,6 +56,7 @@ def map_data(fleet: Fleet) -> dict[str, Any]:
                 "row": rack.row,
                 "hosts": " ".join(host.name for host in rack.hosts),
                 "celsius": [_celsius(host) for host in rack.hosts],
+                "stale": "".join("1" if host.stale else "0" for host in rack.hosts),
                 "status": "".join(STATUS_LETTER[host.status] for host in rack.hosts),
                 "severity": "".join(_severity(host) for host in rack.hosts),
             }

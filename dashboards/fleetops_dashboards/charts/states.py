@@ -1,7 +1,8 @@
-"""Words for states, so that a panel shows what a number means and only when it matters."""
+"""Words and colours for states, so that a panel shows what a number means."""
 
 from __future__ import annotations
 
+from fleetops.api.models import DeviceSeries
 from fleetops_dashboards.palette import STATE_COLORS
 from fleetops_schemas.catalog import MetricKind, load_catalog
 
@@ -10,9 +11,9 @@ THERMAL_BITS = 0x8 | 0x20 | 0x40
 POWER_BITS = 0x4 | 0x80
 """Software power cap, hardware power brake."""
 THROTTLE = "throttle_reasons"
-THROTTLE_HUES = (("for heat", STATE_COLORS["critical"]), ("for power", STATE_COLORS["warning"]))
-HEALTHY = frozenset({"ok", "up", "on", "no"})
-CRITICAL = frozenset({"critical", "down", "off", "yes", "faulty"})
+THROTTLE_WORDS = ("not slowed", "for heat", "for power")
+FINE = frozenset({"ok", "up", "on", "no", "not slowed"})
+CRITICAL = frozenset({"critical", "down", "off", "yes", "faulty", "for heat"})
 
 
 def is_state(device_class: str, metric: str) -> bool:
@@ -21,27 +22,23 @@ def is_state(device_class: str, metric: str) -> bool:
     return metric == THROTTLE or kind is MetricKind.STATE
 
 
-def hues(device_class: str, metric: str) -> tuple[tuple[str, str], ...]:
-    """The words of a state that are drawn, with their colours."""
-    if metric == THROTTLE:
-        return THROTTLE_HUES
-    words = _words(device_class, metric).values()
-    shown = dict.fromkeys(word for word in words if word not in HEALTHY)
-    return tuple(
-        (word, STATE_COLORS["critical" if word in CRITICAL else "warning"]) for word in shown
-    )
+def values(one: DeviceSeries, metric: str) -> tuple[float | None, ...]:
+    """The values of a state: a mean of bit masks says nothing, so the highest of each bucket."""
+    return one.highest.get(metric, one.values[metric])
 
 
 def word(device_class: str, metric: str, value: float | None) -> str | None:
-    """The word of a value; None where it is as it should be, or unknown."""
+    """The word of a value; None where it was not measured."""
     if value is None:
         return None
     if metric == THROTTLE:
         bits = int(value)
-        return "for heat" if bits & THERMAL_BITS else "for power" if bits & POWER_BITS else None
-    found = _words(device_class, metric).get(int(value))
-    return None if found in HEALTHY else found
+        fine, heat, power = THROTTLE_WORDS
+        return heat if bits & THERMAL_BITS else power if bits & POWER_BITS else fine
+    states = load_catalog()[device_class].metric(metric).states
+    return states.get(int(value), f"{value:g}").replace("_", " ")
 
 
-def _words(device_class: str, metric: str) -> dict[int, str]:
-    return dict(load_catalog()[device_class].metric(metric).states or {})
+def color(state: str) -> str:
+    """The colour of a word."""
+    return STATE_COLORS["fine" if state in FINE else "critical" if state in CRITICAL else "warning"]

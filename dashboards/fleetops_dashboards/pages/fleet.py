@@ -7,14 +7,13 @@ from collections.abc import Iterator
 import streamlit as st
 
 from fleetops.api.models import Fleet, NodeStatus
-from fleetops.core.errors import FleetOpsError
 from fleetops_dashboards import data
 from fleetops_dashboards.charts.rack_map import rack_map
 from fleetops_dashboards.controls import confirm_reset
 from fleetops_dashboards.links import choose, go_to_node, link_to_incident
-from fleetops_dashboards.pages.status import out_of_reach
-from fleetops_dashboards.palette import SEVERITY_DOT
-from fleetops_dashboards.words import ago, clock, count, duration, plain
+from fleetops_dashboards.pages.live import live
+from fleetops_dashboards.palette import SEVERITY_ICON
+from fleetops_dashboards.words import action_line, ago, clock, count, duration, plain
 from fleetops_schemas.records import Incident, IncidentStatus, Severity
 
 OPEN_NODE = "open"
@@ -23,19 +22,11 @@ WIDE_FLEET = 600
 """From so many hosts on the map takes the whole width."""
 
 
+@live
 def page() -> None:
-    """Draws the page; it redraws itself."""
-    _live()
-
-
-@st.fragment(run_every=data.REFRESH)
-def _live() -> None:
-    try:
-        fleet = data.fleet()
-        incidents = data.incidents(IncidentStatus.OPEN)
-    except FleetOpsError as error:
-        out_of_reach(error)
-        return
+    """Draws the page."""
+    fleet = data.fleet()
+    incidents = data.incidents(IncidentStatus.OPEN)
     _banners(fleet)
     _counts(fleet)
     if fleet.counts.hosts == 0:
@@ -44,12 +35,14 @@ def _live() -> None:
     if fleet.counts.hosts >= WIDE_FLEET:
         _incidents(fleet, incidents)
         _map(fleet)
+        _actions()
         return
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _map(fleet)
     with right:
         _incidents(fleet, incidents)
+        _actions()
 
 
 def _banners(fleet: Fleet) -> None:
@@ -138,10 +131,19 @@ def _incidents(fleet: Fleet, incidents: tuple[Incident, ...]) -> None:
             age = ago(incident.opened_at, fleet.generated_at)
             link_to_incident(
                 incident.id,
-                f"{SEVERITY_DOT[incident.severity]} **{plain(incident.title)}** · {age}",
+                f"{SEVERITY_ICON[incident.severity]} **{plain(incident.title)}** · {age}",
             )
     if len(worst_first) > LISTED:
         st.caption(f"and {len(worst_first) - LISTED} more, on the page Incidents")
+
+
+def _actions() -> None:
+    st.subheader("Latest actions", anchor=False)
+    latest = data.latest_actions()
+    if not latest:
+        st.markdown("None.")
+    for action in latest:
+        st.markdown(f"{action_line(action)} :small[by {plain(action.requested_by)}]")
 
 
 def _names(fleet: Fleet) -> Iterator[str]:

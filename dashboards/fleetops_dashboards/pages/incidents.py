@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from fleetops.core.errors import FleetOpsError, NotFoundError
+from fleetops.api.models import Fleet
+from fleetops.core.errors import NotFoundError, TemporaryError
 from fleetops_dashboards import data
 from fleetops_dashboards.charts.evidence import evidence
 from fleetops_dashboards.charts.panels import draw
@@ -16,45 +17,43 @@ from fleetops_dashboards.links import (
     link_to_node,
     switch,
 )
-from fleetops_dashboards.pages.status import out_of_reach
-from fleetops_dashboards.palette import SEVERITY_DOT, VERDICT_WORDS
-from fleetops_dashboards.words import action_badge, clock, count, plain, severity_badge
+from fleetops_dashboards.pages.live import live
+from fleetops_dashboards.palette import RESOLVED_ICON, SEVERITY_ICON, VERDICT_WORDS
+from fleetops_dashboards.words import action_line, clock, count, plain, severity_badge
 from fleetops_schemas.records import Action, ActionState, Incident, IncidentStatus
 
 SHOW = {"All": None, "Open": IncidentStatus.OPEN, "Resolved": IncidentStatus.RESOLVED}
 LISTED = 40
 HOSTS_SHOWN = 24
-NAMED = 4
 
 
+@live
 def page() -> None:
-    """Draws the page; it redraws itself."""
-    _live()
-
-
-@st.fragment(run_every=data.REFRESH)
-def _live() -> None:
-    try:
-        side, main = st.columns([2, 7], gap="medium")
-        with side:
-            shown = switch("Show", list(SHOW), SHOWN, "All")
-            found = data.incidents(SHOW[shown])
-        chosen = _chosen(found)
-        with side:
-            _list(found, chosen)
-        with main:
-            if chosen is not None:
-                _incident(chosen)
-            elif not st.query_params.get(INCIDENT):
-                st.info("No incidents." if shown == "All" else f"No incidents: {shown.lower()}.")
-    except FleetOpsError as error:
-        out_of_reach(error)
+    """Draws the page."""
+    fleet = data.fleet()
+    side, main = st.columns([2, 7], gap="medium")
+    with side:
+        shown = switch("Show", list(SHOW), SHOWN, "All")
+        found = data.incidents(SHOW[shown])
+    chosen = _chosen(found)
+    with side:
+        _list(found, chosen)
+    with main:
+        if chosen is not None:
+            _incident(chosen, fleet)
+        elif not st.query_params.get(INCIDENT):
+            st.info("No incidents." if shown == "All" else f"No incidents: {shown.lower()}.")
 
 
 def _chosen(found: tuple[Incident, ...]) -> Incident | None:
-    """The incident that the address names, or the newest."""
+    """The incident that the address names, or the newest, which the address then names.
+
+    So nobody who reads one is moved to another that has just opened.
+    """
     wanted = st.query_params.get(INCIDENT)
     if not wanted:
+        if found:
+            st.query_params[INCIDENT] = found[0].id
         return found[0] if found else None
     try:
         return data.incident(wanted)
@@ -67,7 +66,7 @@ def _list(found: tuple[Incident, ...], chosen: Incident | None) -> None:
     with st.container(key="list-incidents", height=720, border=False):
         for incident in found[:LISTED]:
             is_open = incident.status is IncidentStatus.OPEN
-            dot = SEVERITY_DOT[incident.severity] if is_open else "✓"
+            dot = SEVERITY_ICON[incident.severity] if is_open else RESOLVED_ICON
             title = plain(incident.title)
             if chosen is not None and incident.id == chosen.id:
                 title = f"**{title}**"
@@ -76,13 +75,13 @@ def _list(found: tuple[Incident, ...], chosen: Incident | None) -> None:
         st.caption(f"and {count(len(found) - LISTED, 'older one')}: `fleetops incident list`")
 
 
-def _incident(incident: Incident) -> None:
+def _incident(incident: Incident, fleet: Fleet) -> None:
     actions = data.actions(incident.id)
     _head(incident)
     left, right = st.columns([7, 4], gap="medium")
     with left:
         _why(incident)
-        _evidence(incident, actions)
+        _evidence(incident, fleet, actions)
     with right:
         _done(incident, actions)
         _hosts(incident)
@@ -116,12 +115,16 @@ def _why(incident: Incident) -> None:
             st.markdown(plain(f"{label}: {text}" if text else label))
 
 
-def _evidence(incident: Incident, actions: tuple[Action, ...]) -> None:
+def _evidence(incident: Incident, fleet: Fleet, actions: tuple[Action, ...]) -> None:
     st.subheader("Evidence", anchor=False)
-    found = evidence(incident, data.fleet(), actions)
+    try:
+        found = evidence(incident, fleet, actions)
+    except TemporaryError as error:
+        st.warning(f"**The measurements cannot be read right now.** {plain(str(error))}")
+        return
     seen = {finding.summary for finding in incident.findings}
     if found.panels:
-        draw(found.panels, found.rows, key=incident.id)
+        draw(found.panels, found.rows, key=incident.id, wide=True)
         st.caption(
             "Red: accused. Grey: compared with. Dashed amber: the limit or the peers' median. "
             "Times are UTC."
@@ -134,12 +137,7 @@ def _done(incident: Incident, actions: tuple[Action, ...]) -> None:
     if not actions:
         st.markdown("Nothing so far.")
     for action in actions:
-        what, unnamed = f"{action.kind} {', '.join(action.nodes[:NAMED])}", action.nodes[NAMED:]
-        more = f" and {len(unnamed)} more" if unnamed else ""
-        st.markdown(
-            f"{action_badge(action.state)} **{plain(what)}**{more} at {clock(action.updated_at)}"
-            f"  \n:small[{plain(action.decision)}]"
-        )
+        st.markdown(f"{action_line(action)}  \n:small[{plain(action.decision)}]")
         if action.state is ActionState.PENDING_APPROVAL:
             approval(action)
 

@@ -2,57 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
 
 import streamlit as st
 
-from fleetops.api.models import HistoryType, NodeDetail, NodeStatus
-from fleetops.core.errors import FleetOpsError
+from fleetops.api.models import (
+    FleetHost,
+    HistoryEntry,
+    HistoryType,
+    Node,
+    NodeDetail,
+    NodeStatus,
+)
+from fleetops.core.errors import TemporaryError
 from fleetops_dashboards import data
-from fleetops_dashboards.charts.node_signals import Signals, all_signals, key_signals
+from fleetops_dashboards.charts.node_signals import all_signals, key_signals
 from fleetops_dashboards.charts.panels import Mark, draw, table
 from fleetops_dashboards.controls import confirm
 from fleetops_dashboards.links import NODE, SPAN, UNTIL, choose, link_to_incident, switch
-from fleetops_dashboards.pages.status import out_of_reach
-from fleetops_dashboards.palette import SEVERITY_DOT, STATUS_BADGE
-from fleetops_dashboards.words import action_badge, clock, plain
+from fleetops_dashboards.pages.live import live
+from fleetops_dashboards.palette import SEVERITY_ICON, STATUS_BADGE
+from fleetops_dashboards.words import action_badge, clock, freshness_badge, plain
 from fleetops_schemas.records import ActionKind
 
 SPANS = {"2 min": 2.0, "5 min": 5.0, "15 min": 15.0, "1 h": 60.0, "6 h": 360.0, "24 h": 1440.0}
 SIGNALS = {"Key signals": key_signals, "All signals": all_signals}
 OUT = (NodeStatus.DRAINED, NodeStatus.DRAINING)
 ACTIONS_SHOWN = 5
-HISTORY_SHOWN = 40
+HISTORY_SHOWN = 80
 
 
+@live
 def page() -> None:
-    """Draws the page; it redraws itself."""
-    _live()
-
-
-@st.fragment(run_every=data.REFRESH)
-def _live() -> None:
-    try:
-        names = [host.name for rack in data.fleet().racks for host in rack.hosts]
-        picker, spans, which, button = st.columns(
-            [3, 5, 3, 2], vertical_alignment="bottom", gap="small"
-        )
-        with picker:
-            name = choose("Node", names, NODE, placeholder="Pick a node")
-        if name is None:
-            _nobody()
-            return
-        with spans:
-            span = switch("Time", list(SPANS), SPAN, "5 min")
-        with which:
-            chosen = switch("Signals", list(SIGNALS), "signals", "Key signals")
-        detail = data.node(name)
-        with button:
-            _button(detail)
-        _head(detail)
-        _body(detail, data.Window.up_to(SPANS[span], _until()), chosen)
-    except FleetOpsError as error:
-        out_of_reach(error)
+    """Draws the page."""
+    hosts = {host.name: host for rack in data.fleet().racks for host in rack.hosts}
+    picker, spans, which, button = st.columns(
+        [3, 5, 3, 2], vertical_alignment="bottom", gap="small"
+    )
+    with picker:
+        name = choose("Node", list(hosts), NODE, placeholder="Pick a node")
+    if name is None:
+        _nobody()
+        return
+    with spans:
+        span = switch("Time", list(SPANS), SPAN, "5 min")
+    with which:
+        chosen = switch("Signals", list(SIGNALS), "signals", "Key signals")
+    detail = data.node(name)
+    with button:
+        _button(detail.node)
+    _head(detail, hosts[name])
+    left, right = st.columns([7, 3], gap="medium")
+    with left:
+        _signals(detail, SPANS[span], chosen)
+    with right:
+        _actions(detail)
+        _history(name)
 
 
 def _nobody() -> None:
@@ -72,16 +79,18 @@ def _until() -> datetime | None:
     return until if until.tzinfo is not None else None
 
 
-def _button(detail: NodeDetail) -> None:
-    node = detail.node
-    if node.status in OUT and node.drained_by_fleetops:
+def _button(node: Node) -> None:
+    out = node.status in OUT
+    if out and node.drained_by_fleetops:
         if st.button("Undrain…", width="stretch"):
             confirm(ActionKind.UNDRAIN, node.name)
-    elif st.button("Drain…", type="primary", width="stretch", disabled=node.status in OUT):
+        return
+    help_ = "It is drained, and not by FleetOps: whoever did it lifts it." if out else None
+    if st.button("Drain…", type="primary", width="stretch", disabled=out, help=help_):
         confirm(ActionKind.DRAIN, node.name)
 
 
-def _head(detail: NodeDetail) -> None:
+def _head(detail: NodeDetail, host: FleetHost) -> None:
     node = detail.node
     words, color = STATUS_BADGE[node.status]
     facts = [f"job {job}" for job in node.jobs] or ["no job"]
@@ -92,57 +101,53 @@ def _head(detail: NodeDetail) -> None:
             for parent in detail.parents
             if parent.device != node.rack
         ]
-    st.markdown(f"## {plain(node.name)} :{color}-badge[{words}]\n{plain(' · '.join(facts))}")
+    st.markdown(
+        f"## {plain(node.name)} :{color}-badge[{words}] {freshness_badge(host)}\n"
+        f"{plain(' · '.join(facts))}"
+    )
     if node.reason and node.status in OUT:
         owner = "FleetOps drained it" if node.drained_by_fleetops else "Somebody else drained it"
         st.warning(f"**{owner}:** {plain(node.reason)}")
+    unread = [
+        f"{collector.collector} ({target.error or 'no answer'})"
+        for collector in detail.collectors
+        for target in collector.targets
+        if not target.up
+    ]
+    if unread:
+        st.warning(f"**Not read right now by** {plain(', '.join(unread))}")
     with st.container(key="list-incidents"):
         for one in node.incidents:
             role = "blames this node" if one.suspect else "affects this node, does not blame it"
             link_to_incident(
-                one.id, f"{SEVERITY_DOT[one.severity]} **{plain(one.title)}** · {role}"
+                one.id, f"{SEVERITY_ICON[one.severity]} **{plain(one.title)}** · {role}"
             )
-    for collector in detail.collectors:
-        for target in collector.targets:
-            if not target.up:
-                st.warning(
-                    f"Collector {plain(collector.collector)} cannot read this node: "
-                    f"{plain(target.error) or 'no answer'}"
-                )
 
 
-def _body(detail: NodeDetail, window: data.Window, chosen: str) -> None:
-    left, right = st.columns([7, 3], gap="medium")
-    with left:
-        _signals(SIGNALS[chosen](detail, window), window, _marks(detail), chosen)
-    with right:
-        _actions(detail)
-        _history(detail.node.name)
-
-
-def _signals(found: Signals, window: data.Window, marks: list[Mark], chosen: str) -> None:
-    until = st.query_params.get(UNTIL)
-    if until:
-        st.info(f"Up to {clock(window.end)} UTC, not up to now.")
+def _signals(detail: NodeDetail, minutes: float, chosen: str) -> None:
+    until = _until()
+    window = data.Window.up_to(minutes, until)
+    if until is not None:
+        st.info(f"Up to {clock(window.end)} UTC, not up to now.", icon=":material/history:")
         if st.button("Show up to now"):
             st.query_params.pop(UNTIL, None)
             st.rerun()
+    found = SIGNALS[chosen](detail, window)
+    for error in found.errors:
+        st.warning(f"**Not everything can be read right now.** {plain(error)}")
     if found.panels:
-        key = chosen.split(maxsplit=1)[0].lower()
-        draw(found.panels, table(found.rows, window, marks), key=key)
-        st.caption("Times are UTC. Vertical lines: incidents (red) and actions (blue).")
-    else:
+        rows = table(found.rows, window, _marks(detail))
+        draw(found.panels, rows, key=chosen.replace(" ", "-").lower())
+        st.caption("Times are UTC. Vertical lines: incidents (red) and actions (blue, dashed).")
+    elif not found.errors:
         st.info("Nothing was measured on this node in that time.")
     if found.quiet:
-        st.caption(f"Quiet in that time: {plain(', '.join(found.quiet))}.")
-    for error in found.errors:
-        st.caption(plain(error))
+        st.caption(f"Measured, and nothing happened: {plain(', '.join(found.quiet))}.")
     if found.constant:
+        st.caption("Did not change in that time:")
+        columns = zip(*found.constant, strict=True)
         st.dataframe(
-            {
-                name: [row[place] for row in found.constant]
-                for place, name in enumerate(("device", "did not change", "value"))
-            },
+            dict(zip(("device", "metric", "value", "last measured, UTC"), columns, strict=True)),
             hide_index=True,
             height=260,
         )
@@ -175,14 +180,24 @@ def _actions(detail: NodeDetail) -> None:
 
 def _history(name: str) -> None:
     st.subheader("History", anchor=False)
-    entries = data.history(name)
+    try:
+        entries = data.history(name)
+    except TemporaryError as error:
+        st.warning(f"**It cannot be read right now.** {plain(str(error))}")
+        return
     if not entries:
         st.markdown("Nothing has happened to it.")
         return
-    lines = []
-    for entry in entries[:HISTORY_SHOWN]:
-        strong = entry.type in {HistoryType.INCIDENT, HistoryType.ACTION}
-        text = f"**{plain(entry.text)}**" if strong else plain(entry.text)
-        lines.append(f"`{clock(entry.time)}` {text} :gray[{entry.type}, {entry.state}]")
     with st.container(height=560, border=False):
-        st.markdown("  \n".join(f":small[{line}]" for line in lines))
+        st.markdown("  \n".join(f":small[{line}]" for line in _lines(entries[:HISTORY_SHOWN])))
+
+
+def _lines(entries: Sequence[HistoryEntry]) -> Iterator[str]:
+    """One line for each thing; the same thing on several devices at a time is one line."""
+    alike = groupby(entries, lambda one: (one.type, one.kind, one.state, clock(one.time)))
+    for (type_, _, state, time), group in alike:
+        first, *others = group
+        strong = type_ in {HistoryType.INCIDENT, HistoryType.ACTION}
+        text = f"**{plain(first.text)}**" if strong else plain(first.text)
+        more = f" (and {len(others)} more like it)" if others else ""
+        yield f"`{time}` {text}{more} :gray[{type_}, {state or 'seen'}]"
