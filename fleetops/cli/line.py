@@ -161,11 +161,11 @@ class Line:
                 "--server.fileWatcherType", "none",
                 "--browser.gatherUsageStats", "false",
                 "--client.toolbarMode", "minimal",
+                "--logger.level", "warning",
             ],
             env=environ,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # its banner; what goes wrong is said on stderr
         )  # fmt: skip
 
 

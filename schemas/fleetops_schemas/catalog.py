@@ -5,6 +5,7 @@ The Arrow schema, the ClickHouse DDL, the JSON Schema and the reference page are
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -15,6 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA_VERSION = 1
 """Raised whenever a column is renamed, removed or retyped; a new column leaves it as it is."""
+
+
+_UNIT_AT_END = re.compile(r"_[a-z]+(_per_[a-z]+)?$")
 
 
 class MetricType(StrEnum):
@@ -76,6 +80,12 @@ class Metric(BaseModel):
     """For kind ``state``: what each number means."""
     sources: dict[str, tuple[Source, ...]] = {}
     """By protocol: dcgm, redfish, rackmon, training."""
+
+    @property
+    def words(self) -> str:
+        """The name for people, without its unit: ``coolant flow``."""
+        name = self.name if self.unit == "1" else _UNIT_AT_END.sub("", self.name)
+        return name.replace("_", " ")
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -251,12 +251,11 @@ def _evidence(state: RuleState, device: str, row: int) -> Evidence:
         reference=_quantity(reference, metric.unit),
         ratio=value / reference if reference else 0.0,
     )
-    words = metric.name.rsplit("_", 1)[0] if metric.unit != "1" else metric.name
-    text = f"{device} {words.replace('_', ' ')} {_quantity(value, metric.unit)}, {against}"
+    text = f"{device} {metric.words} {_quantity(value, metric.unit)}, {against}"
     if rule.bits is not None:
         text = f"{device} is held down by its thermal protection (clock event bits 0x{rule.bits:x})"
     elif metric.states:
-        text = f"{device} {metric.name.replace('_', ' ')}: {metric.states.get(int(value), value)}"
+        text = f"{device} {metric.words}: {metric.states.get(int(value), value)}"
     return Evidence(
         text=text,
         device_class=rule.device_class,
