@@ -67,10 +67,15 @@ class RoleProcess:
             log.seek(self._log_begins)
             return text.encode() in log.read()
 
+    def assert_runs(self) -> None:
+        """Fails where the process ended by itself."""
+        assert self.process is not None
+        assert self.process.poll() is None, f"{self.roles} ended by itself; see {self.log}"
+
     def kill(self) -> None:
         """kill -9, no good-bye."""
+        self.assert_runs()
         assert self.process is not None
-        assert self.process.poll() is None, f"it ended by itself; see {self.log}"
         self.process.kill()
         self.process.wait()
         self.kills += 1

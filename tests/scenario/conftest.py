@@ -8,14 +8,10 @@ import pytest
 
 from tests.clickhouse_testbed import clickhouse_testbed
 from tests.kafka_testbed import kafka_broker
-from tests.scenario.sites import AUDIT, HOSTS, ClusterSite, EmbeddedSite, Site
+from tests.scenario.sites import AUDIT, CLUSTER, HOSTS, ClusterSite, EmbeddedSite, Site
 from tests.slurm_testbed import cluster_fixture
 
 __all__ = ["clickhouse_testbed", "kafka_broker"]
-
-CLUSTER = pytest.param(
-    "cluster", marks=[pytest.mark.kafka, pytest.mark.clickhouse, pytest.mark.slurm]
-)
 
 
 @pytest.fixture(scope="module")

@@ -68,6 +68,7 @@ class Victim:
 
     def is_due(self, chance: random.Random, now: float) -> bool:
         """Whether it is time to kill it; the moment is chosen once it is at work."""
+        self.role.assert_runs()
         if self.due is None and now - self.looked_at >= PROGRESS_SECONDS:
             self.looked_at = now
             if self.works():

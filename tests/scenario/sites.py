@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx
+import pytest
 import yaml
 from typing_extensions import override
 
@@ -27,6 +28,11 @@ FLEET = ("--racks", str(RACKS), "--hosts-per-rack", str(HOSTS_PER_RACK))
 AUDIT = "DebugFlags=AuditRPCs"
 """slurmctld writes down every request, those without effect included."""
 JOB_STARTS_SECONDS = 30.0
+
+CLUSTER = pytest.param(
+    "cluster", marks=[pytest.mark.kafka, pytest.mark.clickhouse, pytest.mark.slurm]
+)
+"""Parameter of the fixture ``site``."""
 
 Write = tuple[str, str]
 """(drain or undrain, node)."""
