@@ -34,7 +34,7 @@ def parse_collectors(entries: Iterable[Mapping[str, Any]]) -> tuple[ConfiguredCo
     Raises:
         ConfigError: names the collector, the key and the remedy; all problems of an entry at once.
     """
-    parsed = [_parse(index, dict(entry)) for index, entry in enumerate(entries)]
+    parsed = [parse_collector(index, entry) for index, entry in enumerate(entries)]
     names = [entry.config.name for entry in parsed]
     for name in names:
         if names.count(name) > 1:
@@ -44,7 +44,13 @@ def parse_collectors(entries: Iterable[Mapping[str, Any]]) -> tuple[ConfiguredCo
     return tuple(parsed)
 
 
-def _parse(index: int, options: dict[str, Any]) -> ConfiguredCollector:
+def parse_collector(index: int, entry: Mapping[str, Any]) -> ConfiguredCollector:
+    """One entry, the ``index``-th.
+
+    Raises:
+        ConfigError: names the collector, the key and the remedy; all problems at once.
+    """
+    options = dict(entry)
     kind = options.pop("kind", None)
     place = f"collectors.{index} ({options.get('name', kind)})"
     if not isinstance(kind, str):

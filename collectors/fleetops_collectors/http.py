@@ -6,12 +6,33 @@ import asyncio
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import httpx
+from pydantic import AfterValidator
 
 from fleetops.core.errors import ConfigError, InputError, TemporaryError
-from fleetops_collectors.base import CollectorConfig
+from fleetops_collectors.base import CollectorConfig, Target
+
+
+def _have_addresses(targets: tuple[Target, ...]) -> tuple[Target, ...]:
+    for target in targets:
+        try:
+            parts = urlsplit(target.url)
+            good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            good = False
+        if not good:
+            raise ValueError(
+                f"{target.name}: url {target.url!r} is no http(s) address; "
+                "write https://ADDRESS or http://ADDRESS:PORT"
+            )
+    return targets
+
+
+HttpTargets = Annotated[tuple[Target, ...], AfterValidator(_have_addresses)]
+"""Targets that are reached over HTTP; each has an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +163,12 @@ async def ask(
         raise TemporaryError(
             f"{where}: {error or type(error).__name__}; check address, network and power"
         ) from error
+
+
+def status_text(answer: Answer) -> str:
+    """An answer's status with the beginning of its body, for an error message."""
+    body = f": {excerpt(answer.body)}" if answer.body else ""
+    return f"HTTP status {answer.status}{body}"
 
 
 def excerpt(body: bytes, length: int = 60) -> str:

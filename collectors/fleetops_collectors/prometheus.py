@@ -17,7 +17,13 @@ from fleetops.core.clock import Clock
 from fleetops.core.config import secret
 from fleetops.core.errors import InputError, TemporaryError
 from fleetops_collectors.base import CollectorConfig, Scrape, Target
-from fleetops_collectors.http import Connection, excerpt, make_client, tls_context
+from fleetops_collectors.http import (
+    Connection,
+    HttpTargets,
+    make_client,
+    status_text,
+    tls_context,
+)
 from fleetops_collectors.prometheus_text import DecodedText, SkippedLine, decode_prometheus
 
 __all__ = [
@@ -32,6 +38,7 @@ __all__ = [
 class PrometheusConfig(CollectorConfig):
     """Scrapes HTTP targets; ``url`` is the whole address, ``/metrics`` and all."""
 
+    targets: HttpTargets = ()
     max_body_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
     stale_after_seconds: Annotated[float, Field(gt=0)] = 300.0
     """Samples that carry an older time of their own are stale."""
@@ -97,12 +104,9 @@ class PrometheusCollector:
             auth=self._credentials(),
         )
         if answer.status == httpx.codes.TOO_MANY_REQUESTS or answer.status >= 500:  # noqa: PLR2004
-            raise TemporaryError(f"{where}: HTTP status {answer.status}: {excerpt(answer.body)}")
+            raise TemporaryError(f"{where}: {status_text(answer)}; look at its log")
         if answer.status != httpx.codes.OK:
-            raise InputError(
-                f"{where}: HTTP status {answer.status}: {excerpt(answer.body)}; "
-                "check path and credentials"
-            )
+            raise InputError(f"{where}: {status_text(answer)}; check path and credentials")
         return answer.body
 
     def _credentials(self) -> httpx.BasicAuth | None:

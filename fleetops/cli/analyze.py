@@ -11,7 +11,7 @@ import typer
 
 from fleetops.cli.output import Format, FormatOption, fields
 from fleetops.detect.job_trace import analyze_job_trace
-from fleetops.evaluate.recordings import read_job_trace, read_meta
+from fleetops.evaluate.recordings import naming, read_job_trace, read_meta
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -28,7 +28,9 @@ def job_trace(
     output: FormatOption = Format.TABLE,
 ) -> None:
     """Is it the hardware or the job? Names the slow workers, or the stage that is too long."""
-    verdict = analyze_job_trace(read_job_trace(trace), read_meta(meta))
+    said = read_meta(meta)
+    with naming(trace):
+        verdict = analyze_job_trace(read_job_trace(trace), said)
     if output is Format.JSON:
         sys.stdout.write(json.dumps(verdict.to_dict(), indent=1, ensure_ascii=False) + "\n")
         return

@@ -19,7 +19,7 @@ def check(context: typer.Context) -> None:
     """Check the configuration: keys, values, plug-ins and their options, secret files."""
     cli: CliContext = context.obj
     config = cli.config
-    check_plugins(config)
+    check_plugins(config, cli.config_path)
     for place, section in (("bus", config.bus), ("store", config.store)):
         secret(section.password, section.password_file, f"{place}.password")
     for token in config.api.tokens:

@@ -87,8 +87,9 @@ def kernel_log(
     found, failed = _all(files, lambda name: list(read_kernel_log(name, host, boot_time)))
     if output is Format.JSON:
         _print_list([one.as_dict() for one in found])
-    else:
+    elif found or not failed:
         LINES.show(found, output)
+        say(f"{len(found)} lines that mean something")
     _end(files, failed)
 
 
@@ -108,7 +109,7 @@ def prometheus(files: Files, host: HostOption = None, output: FormatOption = For
         return decoded.readings
 
     found, failed = _all(files, read)
-    _print_readings(found, output)
+    _print_readings(found, output, failed)
     _end(files, failed)
 
 
@@ -135,7 +136,7 @@ def redfish(
         return recorded.readings
 
     found, failed = _all(sources, read)
-    _print_readings(found, output)
+    _print_readings(found, output, failed)
     _end(sources, failed)
 
 
@@ -152,13 +153,16 @@ def _all(names: Sequence[str], read: Callable[[str], Iterable[T]]) -> tuple[list
     return found, failed
 
 
-def _print_readings(readings: list[Reading], output: Format) -> None:
+def _print_readings(readings: list[Reading], output: Format, failed: int) -> None:
     if output is Format.JSON:
         _print_list([reading_dict(one) for one in readings])
         return
+    if not readings and failed:
+        return
     READINGS.show(readings, output)
     counts = Counter(one.quality for one in readings)
-    say(f"{len(readings)} readings: " + ", ".join(f"{n} {q}" for q, n in counts.most_common()))
+    parts = ", ".join(f"{n} {q}" for q, n in counts.most_common())
+    say(f"{len(readings)} readings" + (f": {parts}" if parts else ""))
 
 
 def reading_dict(reading: Reading) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         made.add_column(title.upper(), overflow="fold")
     for row in rows:
         made.add_row(*map(cell, row))
-    console().print(made)
+    _print(made)
 
 
 def fields(pairs: Iterable[tuple[str, object]]) -> None:
@@ -136,7 +136,18 @@ def fields(pairs: Iterable[tuple[str, object]]) -> None:
     for name, value in pairs:
         if value not in (None, "", ()):
             made.add_row(f"{name}:", cell(value))
-    console().print(made)
+    _print(made)
+
+
+def _print(made: Table) -> None:
+    """Prints a table; off a terminal without the blanks that fill its last column."""
+    out = console()
+    with out.capture() as captured:
+        out.print(made)
+    text = captured.get()
+    if not sys.stdout.isatty():
+        text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+    sys.stdout.write(text)
 
 
 def part(title: str, titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

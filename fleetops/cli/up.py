@@ -33,7 +33,7 @@ def run_roles(
 
 def _run(cli: CliContext, roles: list[str] | tuple[str, ...], only: list[str] | None) -> None:
     configure_logging(level=cli.log_level or cli.config.log_level)
-    check_plugins(cli.config)
+    check_plugins(cli.config, cli.config_path, roles)
     with Line(cli.config, roles, config_path=cli.config_path, collectors=only) as line:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: line.stop())

@@ -199,6 +199,9 @@ class Config(Section):
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 ENV_PREFIX = "FLEETOPS_"
+NO_NUMBER = frozenset({"float_parsing", "float_type", "int_parsing", "int_type"})
+UNITS = frozenset({"seconds", "bytes", "rows", "steps"})
+"""Ends of keys that name the unit of the value."""
 
 
 def load_config(path: Path | None, environ: Mapping[str, str] | None = None) -> Config:
@@ -227,9 +230,13 @@ def describe(error: ValidationError, place: str) -> str:
     lines = []
     for problem in error.errors(include_url=False, include_input=False):
         key = ".".join(str(part) for part in problem["loc"]) or "(top level)"
-        text = problem["msg"]
+        text = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
             text = "unknown key; remove it or mend its spelling (docs/reference/configuration.md)"
+        elif problem["type"] in NO_NUMBER:
+            unit = key.rpartition("_")[2]
+            of = f" of {unit}, without a unit" if unit in UNITS else ""
+            text = f"must be a plain number{of}, such as 10"
         lines.append(f"{place}: {key}: {text}")
     return "\n".join(lines)
 
@@ -246,6 +253,8 @@ def secret(inline: SecretStr | None, file: Path | str | None, key: str) -> Secre
         return inline
     try:
         text = Path(file).read_text("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{key}_file: {file} is not UTF-8 text") from error
     except OSError as error:
         raise ConfigError(
             f"{key}_file: cannot read {file}: {error.strerror}; create it or mend the path"
@@ -273,7 +282,7 @@ def _read(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
     try:
         data = yaml.safe_load(_VARIABLE.sub(value_of, text)) or {}
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML: {error}") from error
+        raise ConfigError(f"{path}: not YAML: {_where(error)}") from error
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: must be a mapping of sections, not {type(data).__name__}")
     return data
@@ -286,4 +295,17 @@ def _override(data: dict[str, Any], keys: list[str], value: str) -> None:
             raise ConfigError(f"{ENV_PREFIX}{'__'.join(keys).upper()}: {key} is no section")
     # a secret of digits stays text
     text = keys[-1] in {"password", "token"}
-    data[keys[-1]] = value if text else yaml.safe_load(value)
+    try:
+        data[keys[-1]] = value if text else yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        name = f"{ENV_PREFIX}{'__'.join(keys).upper()}"
+        raise ConfigError(f"{name} in the environment: not YAML: {_where(error)}") from error
+
+
+def _where(error: yaml.YAMLError) -> str:
+    """What the parser did not like, in one line."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        context = f" {error.context}" if error.context else ""
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}{context}"
+    return " ".join(str(error).split())

@@ -105,8 +105,8 @@ def analyze_job_trace(
     judgement = judge(compute, steps.stage, steps.dp_rank, rule)
     if judgement.steps < rule.min_steps:
         raise InputError(
-            f"the trace has {judgement.steps} steps; at least {rule.min_steps} are needed to tell "
-            "a slow worker from a slow moment: record more"
+            f"it has too few steps, {judgement.steps}; at least {rule.min_steps} are needed to "
+            "tell a slow worker from a slow moment: record more"
         )
     slowdown = estimate_slowdown(steps)
     workers = tuple(

@@ -83,6 +83,8 @@ def _load(path: Path) -> pa.Table:
             if file.metadata.num_rows > MAX_ROWS:
                 raise InputError(f"{path}: more than {MAX_ROWS} rows; cut the trace by step")
             return file.read(columns=there)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path}: no Parquet file that can be read: {error}") from error
 

@@ -6,6 +6,7 @@ import asyncio
 import io
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -96,16 +97,25 @@ def read_job_trace(name: str) -> TraceSteps:
     Raises:
         InputError: it is no such trace; names the file and what is missing.
     """
+    with naming(name):
+        try:
+            if name != STDIN:
+                return read_trace(Path(name))
+            return read_trace(pq.read_table(io.BytesIO(_read(name))))
+        except pa.ArrowException as error:
+            raise InputError(f"no Parquet file: {error}") from error
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Within, what is wrong with the recording ``name`` is told with its name."""
+    place = "standard input" if name == STDIN else name
     try:
-        if name != STDIN:
-            return read_trace(Path(name))
-        return read_trace(pq.read_table(io.BytesIO(_read(name))))
-    except pa.ArrowException as error:
-        raise InputError(f"standard input: no Parquet file: {error}") from error
+        yield
     except InputError as error:
-        place = "standard input" if name == STDIN else name
-        named = str(error).startswith(place)
-        raise error if named else InputError(f"{place}: {error}") from error
+        if str(error).startswith(place):
+            raise
+        raise InputError(f"{place}: {error}") from error
 
 
 def read_meta(path: Path | None) -> dict[str, Any] | None:
@@ -119,7 +129,8 @@ def read_meta(path: Path | None) -> dict[str, Any] | None:
     try:
         meta = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: cannot read it: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+        raise InputError(f"{path}: cannot read it: {why}") from error
     if not isinstance(meta, dict):
         raise InputError(f"{path}: must be a mapping such as 'pp_size: 4'")
     return meta
@@ -148,9 +159,11 @@ async def _read_live(
         await collector.close()
 
 
-def _open(name: str) -> BinaryIO:
+def _open(name: str) -> AbstractContextManager[BinaryIO]:
     if name == STDIN:
-        return sys.stdin.buffer
+        if sys.stdin is None:
+            raise InputError("standard input is closed; name a file")
+        return nullcontext(sys.stdin.buffer)
     try:
         return Path(name).open("rb")
     except OSError as error:

@@ -16,7 +16,7 @@ from fleetops.core.clock import Clock
 from fleetops.core.config import secret
 from fleetops.core.errors import InputError, NotFoundError, TemporaryError
 from fleetops_collectors.base import CollectorConfig, Scrape, Target
-from fleetops_collectors.http import make_client, tls_context
+from fleetops_collectors.http import HttpTargets, make_client, tls_context
 from fleetops_collectors.redfish.crawl import Crawl, Fetch, Round
 from fleetops_collectors.redfish.decode import Service, decode_resources, service_time
 from fleetops_collectors.redfish.log_positions import LogPositions
@@ -35,6 +35,7 @@ MAX_ENTRIES_FETCHED = 100
 class RedfishConfig(CollectorConfig):
     """Reads management controllers, coolant distribution units and power shelves."""
 
+    targets: HttpTargets = ()
     max_body_bytes: Annotated[int, Field(ge=1024)] = 8 * 1024 * 1024
     max_resources: Annotated[int, Field(ge=1)] = 5000
     """Resources read of one service; its further links are left out."""

@@ -80,12 +80,22 @@ def parse(body: bytes, where: str) -> Json:
     try:
         resource = _loads(body)
     except ValueError as error:
-        start = body.lstrip()[:1]
-        what = "HTML or XML" if start == b"<" else "broken or cut-off JSON" if start else "nothing"
-        raise InputError(f"{where}: {what} instead of JSON ({len(body)} bytes): {error}") from error
+        raise InputError(f"{where}: {_what_came(body, error)}") from error
     if not isinstance(resource, dict):
         raise InputError(f"{where}: a JSON {type(resource).__name__} instead of an object")
     return resource
+
+
+def _what_came(body: bytes, error: ValueError) -> str:
+    start = body.lstrip()[:1]
+    if start == b"<":
+        return (
+            f"HTML or XML instead of JSON ({len(body)} bytes), such as a login page or a proxy's "
+            "error; check the address, or the file"
+        )
+    if start:
+        return f"broken or cut-off JSON ({len(body)} bytes, {error}); read or copy it again"
+    return f"nothing instead of JSON ({len(body)} bytes); read or copy it again"
 
 
 def _loads(body: bytes) -> object:

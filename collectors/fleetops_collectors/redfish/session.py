@@ -11,7 +11,7 @@ import httpx
 
 from fleetops.core.errors import InputError, NotFoundError, TemporaryError
 from fleetops.core.logging import get_logger
-from fleetops_collectors.http import Answer, Connection, excerpt
+from fleetops_collectors.http import Answer, Connection, status_text
 from fleetops_collectors.redfish.crawl import NoAccessError
 from fleetops_collectors.redfish.directory import parse
 from fleetops_collectors.redfish.tree import ROOT, uri_of
@@ -166,5 +166,8 @@ class RedfishSession:
         if status == HTTPStatus.FORBIDDEN:
             raise InputError(f"{where}: forbidden; give the account the role ReadOnly")
         if status in _BUSY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise TemporaryError(f"{where}: HTTP status {status}: {excerpt(answer.body)}")
-        raise InputError(f"{where}: HTTP status {status}: {excerpt(answer.body)}")
+            raise TemporaryError(f"{where}: {status_text(answer)}; look at the service's own log")
+        advice = "check the address"
+        if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+            advice = "redirects are not followed; name the address that it leads to"
+        raise InputError(f"{where}: {status_text(answer)}; {advice}")
