@@ -72,7 +72,7 @@ class ClickHouseTestbed:
         return False
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def clickhouse_testbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseTestbed]:
     """One engine for the whole run."""
     pytest.importorskip("clickhouse_driver")

@@ -1,4 +1,4 @@
-"""A real Kafka broker for tests: started once a session, stopped at its end.
+"""A real Kafka broker for tests: started once a module, stopped with it.
 
 Import the fixture ``kafka_broker`` into a test module (and name it in ``__all__``) to use it.
 """
@@ -121,7 +121,7 @@ def start_broker(folder: Path, tls: bool = False) -> KafkaBroker:
     return broker
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
     """The session's broker."""
     broker = start_broker(tmp_path_factory.mktemp("kafka"))

@@ -120,9 +120,9 @@ def cluster_fixture(size: int, settings: str = "") -> Iterator[SlurmCluster]:
     cluster.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def slurm_cluster() -> Iterator[SlurmCluster]:
-    """One cluster of six nodes for the whole session; import it where it is used."""
+    """One cluster of six nodes for a module; import it where it is used."""
     yield from cluster_fixture(6)
 
 
