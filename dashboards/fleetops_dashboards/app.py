@@ -8,7 +8,7 @@ import streamlit as st
 
 from fleetops.core.logging import configure_logging
 from fleetops_dashboards.links import register
-from fleetops_dashboards.pages import fleet, incidents, node
+from fleetops_dashboards.views import fleet, incidents, node
 
 HERE = files("fleetops_dashboards")
 

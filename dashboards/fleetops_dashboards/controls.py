@@ -7,7 +7,7 @@ from uuid import UUID, uuid4, uuid5
 
 import streamlit as st
 
-from fleetops.api.models import MAX_REASON, Receipt
+from fleetops.api.models import MAX_REASON, Node, Receipt
 from fleetops.core.errors import FleetOpsError
 from fleetops_dashboards import data
 from fleetops_dashboards.palette import OUTLOOK_BADGE
@@ -21,15 +21,15 @@ _EFFECT = {
 _HINT = "what you saw, or a ticket"
 
 
-def confirm(kind: ActionKind, name: str) -> None:
+def confirm(kind: ActionKind, node: Node) -> None:
     """Opens the dialog that asks for an act: what it does, why, what the policy would say."""
-    _confirm(kind, name, uuid4())
+    st.dialog(f"{kind.capitalize()} {node.name}?")(_confirm)(kind, node, uuid4())
 
 
-@st.dialog("Are you sure?")
-def _confirm(kind: ActionKind, name: str, opened: UUID) -> None:
+def _confirm(kind: ActionKind, node: Node, opened: UUID) -> None:
     """Each opening is one request for each reason, however often its button is pressed."""
-    st.markdown(f"**{kind.capitalize()} {plain(name)}.** {_EFFECT[kind]}")
+    name, jobs = node.name, ", ".join(node.jobs)
+    st.markdown(f"{_EFFECT[kind]} {f'Job {plain(jobs)} runs on it.' if jobs else ''}")
     reason = st.text_input(
         "Reason", placeholder=_HINT, max_chars=MAX_REASON, key=f"reason-{kind}-{name}"
     ).strip()
@@ -54,7 +54,10 @@ def confirm_reset(why: str) -> None:
 def approval(action: Action) -> None:
     """Approve or deny, in place. Where the nodes change, it is another form, to be read anew."""
     with st.form(f"approval-{action.id}-{'-'.join(action.nodes)}"):
-        st.markdown(f"{count(len(action.nodes), 'node')}: {plain(', '.join(action.nodes))}")
+        st.markdown(
+            f"**{action.kind.capitalize()} {count(len(action.nodes), 'node')}?** "
+            f"{plain(', '.join(action.nodes))}"
+        )
         reason = st.text_input("Reason", placeholder=_HINT, max_chars=MAX_REASON).strip()
         yes, no = st.columns(2)
         approve = yes.form_submit_button("Approve", type="primary", width="stretch")

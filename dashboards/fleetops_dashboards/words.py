@@ -11,8 +11,9 @@ from fleetops_schemas.records import Action, ActionState, Severity
 
 _MARKS = re.compile(r"([\\`*_{}\[\]()<>#+\-!|$:~])")
 _SIGNS = {"Cel": "°C", "1": "", "{rev}/min": "rpm", "By": "B", "By/s": "B/s"}
-NAMED = 4
+_UNITS = re.compile(r"(?<=\d) (Cel\b|\{rev\}/min|By/s\b)")
 MINUTE, HOUR, DAY = 60, 3600, 86400
+NAMED = 4
 
 
 def severity_badge(severity: Severity) -> str:
@@ -78,4 +79,4 @@ def sign(unit: str) -> str:
 
 def plain(text: str) -> str:
     """Text from outside, as Markdown that shows just that text, with units as people write them."""
-    return _MARKS.sub(r"\\\1", re.sub(r"(?<=\d) Cel\b", " °C", text))
+    return _MARKS.sub(r"\\\1", _UNITS.sub(lambda unit: f" {sign(unit[1])}", text))

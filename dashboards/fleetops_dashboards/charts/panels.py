@@ -31,7 +31,7 @@ _TYPES = {
     "time": "datetime64[ms, UTC]", "until": "datetime64[ms, UTC]", "value": "float64",
 }  # fmt: skip
 Spec = dict[str, Any]
-_UNSEEN: Spec = {"value": 0}
+_UNSEEN: Spec = {"type": "point", "filled": True, "color": "transparent"}
 T = TypeVar("T")
 
 
@@ -176,7 +176,7 @@ def specification(panels: Sequence[Panel], axis_pixels: int = AXIS_PIXELS) -> Sp
 def _panel(panel: Panel, axis: Spec, *, top: bool, bottom: bool) -> Spec:
     time = _time_axis(top=top, bottom=bottom)
     layers = [
-        {**_only(_EDGE), "mark": "point", "encoding": {"x": time, "opacity": _UNSEEN}},
+        {**_only(_EDGE), "mark": _UNSEEN, "encoding": {"x": time}},
         *(_bars(panel, time, axis) if panel.bars else _lines(panel, time, axis)),
         *_marks(time),
         *(_labels(time) if top else ()),
@@ -236,8 +236,8 @@ def _lines(panel: Panel, time: Spec, axis: Spec) -> list[Spec]:
         },
         {  # a line answers the pointer with its first point only, so points lie over it, unseen
             **_only(panel.key),
-            "mark": {"type": "point", "size": 80, "clip": True},
-            "encoding": {"x": time, "y": value, "opacity": _UNSEEN, "tooltip": tooltip},
+            "mark": {**_UNSEEN, "size": 80, "clip": True},
+            "encoding": {"x": time, "y": value, "tooltip": tooltip},
         },
         {
             **_only(f"{panel.key}/reference"),

@@ -11,7 +11,7 @@ const SIZES = [
 const FITS = 640, ROW_HEAD = 16, BLOCK_GAP = 14;
 const STATUS = { i: "idle", b: "busy", g: "draining", d: "drained", x: "down", u: "unknown to the scheduler" };
 const SEVERITY = { i: "info", w: "warning", c: "critical" };
-const FRAME = { i: "#8c9aa8", w: "#e09a2b", c: "#e0313f" };
+const BLAMED = "#e0313f";
 const OUT = "gdx";
 
 // Calm blue-grey where it is cool, red where it is hot; lightness peaks between, so it reads without hue.
@@ -55,8 +55,9 @@ function hatch(ctx, x, y, w, h) {
   ctx.restore();
 }
 
-function frame(ctx, box, letter, thick) {
-  ctx.strokeStyle = FRAME[letter.toLowerCase()];
+function frame(ctx, box, blamed, text) {
+  const thick = blamed ? (text ? 4 : 2) : (text ? 2 : 1);
+  ctx.strokeStyle = blamed ? BLAMED : ctx.textColour;
   ctx.lineWidth = thick;
   ctx.strokeRect(box.x + thick / 2, box.y + thick / 2, box.w - thick, box.h - thick);
 }
@@ -73,7 +74,7 @@ function drawCell(ctx, box, data, text) {
   }
   const out = OUT.includes(rack.status[i]);
   if (out) hatch(ctx, x, y, text ? 14 : w, h);
-  if (severity !== "-") frame(ctx, box, severity, severity === severity.toUpperCase() ? (text ? 3 : 2) : (text ? 1.5 : 1));
+  if (severity !== "-") frame(ctx, box, severity === severity.toUpperCase(), text);
   if (!text) return;
   ctx.fillStyle = paint ? (paint.dark ? "#fff" : "#16222e") : ctx.textColour;
   ctx.font = "600 12px sans-serif"; ctx.textAlign = "left";

@@ -22,8 +22,8 @@ from fleetops_dashboards.charts.node_signals import all_signals, key_signals
 from fleetops_dashboards.charts.panels import Mark, draw, table
 from fleetops_dashboards.controls import confirm
 from fleetops_dashboards.links import NODE, SPAN, UNTIL, choose, link_to_incident, switch
-from fleetops_dashboards.pages.live import live
 from fleetops_dashboards.palette import SEVERITY_ICON, STATUS_BADGE
+from fleetops_dashboards.views.live import live
 from fleetops_dashboards.words import action_badge, clock, freshness_badge, plain
 from fleetops_schemas.records import ActionKind
 
@@ -83,11 +83,11 @@ def _button(node: Node) -> None:
     out = node.status in OUT
     if out and node.drained_by_fleetops:
         if st.button("Undrain…", width="stretch"):
-            confirm(ActionKind.UNDRAIN, node.name)
+            confirm(ActionKind.UNDRAIN, node)
         return
     help_ = "It is drained, and not by FleetOps: whoever did it lifts it." if out else None
     if st.button("Drain…", type="primary", width="stretch", disabled=out, help=help_):
-        confirm(ActionKind.DRAIN, node.name)
+        confirm(ActionKind.DRAIN, node)
 
 
 def _head(detail: NodeDetail, host: FleetHost) -> None:

@@ -11,8 +11,8 @@ from fleetops_dashboards import data
 from fleetops_dashboards.charts.rack_map import rack_map
 from fleetops_dashboards.controls import confirm_reset
 from fleetops_dashboards.links import choose, go_to_node, link_to_incident
-from fleetops_dashboards.pages.live import live
 from fleetops_dashboards.palette import SEVERITY_ICON
+from fleetops_dashboards.views.live import live
 from fleetops_dashboards.words import action_line, ago, clock, count, duration, plain
 from fleetops_schemas.records import Incident, IncidentStatus, Severity
 

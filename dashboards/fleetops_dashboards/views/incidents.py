@@ -17,8 +17,8 @@ from fleetops_dashboards.links import (
     link_to_node,
     switch,
 )
-from fleetops_dashboards.pages.live import live
 from fleetops_dashboards.palette import RESOLVED_ICON, SEVERITY_ICON, VERDICT_WORDS
+from fleetops_dashboards.views.live import live
 from fleetops_dashboards.words import action_line, clock, count, plain, severity_badge
 from fleetops_schemas.records import Action, ActionState, Incident, IncidentStatus
 
