@@ -44,8 +44,13 @@ def job_trace(
     context: typer.Context,
     files: Files,
     speed: Annotated[
-        float, typer.Option(min=MIN_SPEED, max=MAX_SPEED, help="Times as fast.")
-    ] = 1.0,
+        float | None,
+        typer.Option(
+            min=MIN_SPEED,
+            max=MAX_SPEED,
+            help="Times as fast as recorded; without it so that half a minute is enough.",
+        ),
+    ] = None,
     nodes: Annotated[
         str | None,
         typer.Option(
@@ -123,10 +128,15 @@ def _tell(sent: Replayed, output: str) -> None:
     if output == "json":
         sys.stdout.write(json.dumps(asdict(sent)) + "\n")
         return
-    sys.stdout.write(
-        f"sent {sent.messages} messages: {sent.readings} readings ({sent.good_readings} good), "
-        f"{sent.events} events, {sent.steps} steps\n"
+    counts = (
+        (sent.readings, f"{sent.readings} readings ({sent.good_readings} good)"),
+        (sent.events, f"{sent.events} events"),
+        (sent.steps, f"{sent.steps} steps"),
     )
+    parts = ", ".join(text for count, text in counts if count)
+    sys.stdout.write(f"sent {parts or 'nothing'}\n")
     for words, hosts in (("workers on", sent.hosts), ("announced", sent.announced)):
         if hosts:
             sys.stdout.write(f"{words} {fold(hosts)}\n")
+    if parts:
+        say("what comes of it: fleetops incident list; fleetops node get NODE; the pages")

@@ -50,6 +50,8 @@ NAMELESS_HOST = "replayed"
 """What a host is called that a kernel log does not name."""
 CAPTURE_SECONDS = 10.0
 """Between captures, which do not say when they were taken: a usual scrape interval."""
+TRACE_SECONDS = 30.0
+"""What a job trace takes at most where no speed is given: long enough to watch."""
 TICK = timedelta(milliseconds=1)
 """Resolution of a row's time: two rows of one device must not share one."""
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
@@ -79,12 +81,18 @@ class Pace:
         """``speed`` is times as fast as it was recorded, None all at once; ``stop`` ends it."""
         self._clock = clock
         self._stop = stop
+        self._is_given = speed is not None
         self.speed = speed
         self._began = clock.monotonic()
 
     def begin(self) -> None:
         """The recording begins now."""
         self._began = self._clock.monotonic()
+
+    def fit(self, recorded_seconds: float, seconds: float) -> None:
+        """Where no speed was given, one at which the recording takes ``seconds`` at most."""
+        if not self._is_given:
+            self.speed = max(1.0, recorded_seconds / seconds)
 
     def reach(self, offset_seconds: float) -> bool:
         """Waits until the recording is so far; False where it is to end."""
@@ -191,11 +199,19 @@ class Replay:
 
         def send(name: str) -> None:
             steps = read_job_trace(name)
-            hosts = [*(nodes or self._nodes_in_service())][: len(steps.stage)]
+            workers = len(steps.stage)
+            hosts = [*(nodes or self._nodes_in_service())][:workers]
+            if len(hosts) < workers:
+                raise InputError(
+                    f"{name}: its {workers} workers need as many nodes and there are {len(hosts)}; "
+                    "name enough with --nodes"
+                )
             racks = {host: self._rack_of(host) for host in hosts}
             own = job or _NOT_IN_NAMES.sub("-", "trace" if name == STDIN else Path(name).stem)
             batches = trace_steps(steps, hosts, own, racks)
-            self._announce_trace(name, hosts, float(steps.step_seconds.sum()))
+            recorded_seconds = float(steps.step_seconds.sum())
+            self._pace.fit(recorded_seconds, TRACE_SECONDS)
+            self._announce_trace(name, hosts, recorded_seconds)
             self._pace.begin()
             for offset_seconds, batch in batches:
                 if not self._pace.reach(offset_seconds):
@@ -310,8 +326,11 @@ class Replay:
                 f"{fold(unknown)}: not in the topology, so no incident will blame them and nothing "
                 "will be drained; add them to `topology` of the configuration"
             )
-        takes = seconds / self._pace.speed if self._pace.speed else 0.0
-        self._say(f"{name}: workers on {fold(hosts)}; takes {takes:.0f} s, see --speed")
+        speed = self._pace.speed or 1.0
+        self._say(
+            f"{name}: workers on {fold(hosts)}; takes {seconds / speed:.0f} s, {speed:.3g} times "
+            "as fast as recorded, see --speed"
+        )
 
     def _nodes_in_service(self) -> list[str]:
         """The scheduler's nodes that work can run on, the idle ones first."""

@@ -1,0 +1,1 @@
+"""What a user was promised, through the commands that a user runs."""
