@@ -119,10 +119,10 @@ def _stretches(
     """
     known = [(time, one) for time, one in zip(times, values, strict=True) if one is not None]
     pauses = [later - earlier for (earlier, _), (later, _) in pairwise(known)]
-    usual = sorted(pauses)[len(pauses) // 2] if pauses else timedelta(0)
+    usual = sorted(pauses)[len(pauses) // 2] if pauses else timedelta(seconds=1)
     return [
         (time, one, min(pause, usual) if gap else pause, gap)
-        for (time, one), pause in zip(known, [*pauses, usual], strict=True)
+        for (time, one), pause in zip(known, [*pauses, usual], strict=False)
         for gap in (pause > GAP_FACTOR * usual,)
     ]
 

@@ -44,7 +44,7 @@ def _unknown(why: str) -> None:
     drawn_at: datetime | None = st.session_state.get(_DRAWN_AT)
     last = f" It last knew at {clock(drawn_at)} UTC." if drawn_at else ""
     st.error(
-        f"**Nothing is known right now.** {why.rstrip('.')}.  \n"
+        f"**Nothing is known right now.** {why[0].upper()}{why[1:].rstrip('.')}.  \n"
         f"This page asks again every {REFRESH_SECONDS} seconds.{last}",
         icon=":material/cloud_off:",
     )
