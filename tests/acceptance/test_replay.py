@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -11,19 +10,12 @@ import pytest
 from fleetops.api.client import Client
 from fleetops_schemas.records import Action, Incident
 from tests.acceptance.commands import answer, fleetops, one_error
-from tests.line import TestLine, running_line, wait_until
+from tests.line import TestLine, wait_until
 from tests.support import fixtures
 
 pytestmark = [pytest.mark.fixtures, pytest.mark.timeout(180)]
-ROLES = [("collect", "ingest", "detect", "operate", "alert", "api")]
+PLANNER = "fleetops:planner"
 BESIDE_HOSTS = {"power_unit", "coolant_unit"}
-
-
-@pytest.fixture(scope="module")
-def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLine]:
-    fixtures()
-    with running_line(tmp_path_factory.mktemp("replay"), ROLES) as running:
-        yield running
 
 
 def trace(name: str) -> Path:
@@ -35,9 +27,10 @@ def incidents_of(client: Client, job: str) -> list[Incident]:
 
 
 def drains(client: Client) -> dict[str, str]:
-    """State of the drain of each node that one was asked for."""
+    """State of every drain that nobody asked for by hand, by node."""
     actions: list[Action] = [*client.actions(limit=500).items]
-    return {node: action.state.value for action in actions for node in action.nodes}
+    own = (action for action in actions if action.requested_by == PLANNER)
+    return {node: action.state.value for action in own for node in action.nodes}
 
 
 def out_of_service(client: Client) -> set[str]:
