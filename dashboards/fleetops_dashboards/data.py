@@ -126,9 +126,10 @@ def device_series(
     )
 
 
-def preview(kind: ActionKind, name: str, reason: str) -> Receipt:
+@st.cache_resource(ttl=REFRESH_SECONDS, max_entries=32, show_spinner=False)
+def preview(kind: ActionKind, name: str) -> Receipt:
     """What a request would do, without doing it."""
-    return client().request_action(kind, [name], reason, dry_run=True)
+    return client().request_action(kind, [name], "what would be done?", dry_run=True)
 
 
 def ask(kind: ActionKind, name: str, reason: str, key: str) -> Receipt:
@@ -150,5 +151,5 @@ def reset_breaker(reason: str) -> Receipt:
 
 def forget() -> None:
     """After a change: the next look is a fresh one."""
-    for cached in (fleet, incidents, incident, actions, latest_actions, node, history):
+    for cached in (fleet, incidents, incident, actions, latest_actions, node, history, preview):
         cached.clear()

@@ -307,11 +307,14 @@ def _marks(time: Spec) -> list[Spec]:
 
 
 def _labels(time: Spec) -> list[Spec]:
-    """The marks' words, once, at the top; each kind on a line of its own."""
+    """The marks' words, once, at the top; each kind on a line of its own.
+
+    They stand to the left of their line: what happens now is at the right edge.
+    """
     return [
         {
             "transform": [{"filter": f"datum.panel == '{_MARK}' && datum.hue == '{kind}'"}],
-            "mark": {"type": "text", "align": "left", "dx": 4, "fontSize": 10, "color": color},
+            "mark": {"type": "text", "align": "right", "dx": -4, "fontSize": 10, "color": color},
             "encoding": {"x": time, "y": {"value": 7 + 12 * row}, "text": {"field": "line"}},
         }
         for row, (kind, color) in enumerate(MARK_COLORS.items())

@@ -9,7 +9,7 @@ import streamlit as st
 from fleetops.api.models import Fleet, NodeStatus
 from fleetops_dashboards import data
 from fleetops_dashboards.charts.rack_map import rack_map
-from fleetops_dashboards.controls import confirm_reset
+from fleetops_dashboards.controls import BREAKER, ask, confirm_reset
 from fleetops_dashboards.links import choose, go_to_node, link_to_incident
 from fleetops_dashboards.palette import SEVERITY_ICON
 from fleetops_dashboards.views.live import live
@@ -49,8 +49,9 @@ def _banners(fleet: Fleet) -> None:
     if fleet.breaker is not None:
         text, button = st.columns([6, 1], vertical_alignment="center")
         text.error(f"**Automation is stopped by the circuit breaker.** {plain(fleet.breaker)}")
-        if button.button("Reset…", width="stretch"):
-            confirm_reset(fleet.breaker)
+        with button:
+            ask("Reset…", BREAKER, BREAKER)
+        confirm_reset(fleet.breaker)
     if fleet.counts.stale:
         st.warning(
             f"**{fleet.counts.stale} of {count(fleet.counts.hosts, 'host')} sent nothing for "

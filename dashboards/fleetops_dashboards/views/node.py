@@ -20,7 +20,7 @@ from fleetops.core.errors import TemporaryError
 from fleetops_dashboards import data
 from fleetops_dashboards.charts.node_signals import all_signals, key_signals
 from fleetops_dashboards.charts.panels import Mark, draw, table
-from fleetops_dashboards.controls import confirm
+from fleetops_dashboards.controls import ask, confirmation
 from fleetops_dashboards.links import NODE, SPAN, UNTIL, choose, link_to_incident, switch
 from fleetops_dashboards.palette import SEVERITY_ICON, STATUS_BADGE
 from fleetops_dashboards.views.live import live
@@ -53,6 +53,7 @@ def page() -> None:
     detail = data.node(name)
     with button:
         _button(detail.node)
+    confirmation(detail.node)
     _head(detail, hosts[name])
     left, right = st.columns([7, 3], gap="medium")
     with left:
@@ -82,12 +83,10 @@ def _until() -> datetime | None:
 def _button(node: Node) -> None:
     out = node.status in OUT
     if out and node.drained_by_fleetops:
-        if st.button("Undrain…", width="stretch"):
-            confirm(ActionKind.UNDRAIN, node)
+        ask("Undrain…", ActionKind.UNDRAIN, node.name)
         return
     help_ = "It is drained, and not by FleetOps: whoever did it lifts it." if out else None
-    if st.button("Drain…", type="primary", width="stretch", disabled=out, help=help_):
-        confirm(ActionKind.DRAIN, node)
+    ask("Drain…", ActionKind.DRAIN, node.name, primary=True, disabled=out, help_=help_)
 
 
 def _head(detail: NodeDetail, host: FleetHost) -> None:
