@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tests.support import ROOT, unavailable
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
 SCREENSHOTS = ROOT / ".artifacts" / "pages"
 """Where people find what the last run saw."""
@@ -43,3 +43,14 @@ def screenshot(page: Page, name: str) -> None:
     """Keeps what the page looks like."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+def comes(what: Locator, seconds: float) -> bool:
+    """Whether it shows within that time."""
+    from playwright.sync_api import TimeoutError as NotThere  # noqa: PLC0415 - it may be missing
+
+    try:
+        what.wait_for(timeout=1000 * seconds)
+    except NotThere:
+        return False
+    return True
