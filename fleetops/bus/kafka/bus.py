@@ -22,7 +22,7 @@ from fleetops.bus.kafka.connection import (
 )
 from fleetops.bus.kafka.consumer import KafkaBusConsumer, KafkaReader
 from fleetops.bus.kafka.fenced import KafkaFencedProducer
-from fleetops.bus.kafka.internals import hear_last_words
+from fleetops.bus.kafka.internals import finish_joins, hear_last_words
 from fleetops.bus.kafka.producer import MAX_REQUEST_BYTES, KafkaBusProducer, Topics
 from fleetops.core.clock import Clock
 from fleetops.core.closing import Closing, Opened
@@ -63,6 +63,7 @@ class KafkaBus(Closing):
         require_crc32c()
         quiet_library()
         hear_last_words()
+        finish_joins()
         self._config = config
         self._clock = clock
         self._settings = client_settings(config)

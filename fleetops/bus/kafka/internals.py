@@ -6,10 +6,12 @@ from collections.abc import Callable
 from functools import wraps
 
 from kafka import KafkaProducer
+from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.errors import KafkaTimeoutError
 from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 
 _EPOCH_BITS = 16
+_Asked = Callable[[ConsumerCoordinator], bool]
 _Receive = Callable[[KafkaTCPTransport], tuple[bytes, Exception | None]]
 
 
@@ -45,6 +47,26 @@ def hear_last_words() -> None:
         receive: _Receive = transport._sock_recv  # type: ignore[attr-defined]
         if not hasattr(receive, "__wrapped__"):
             transport._sock_recv = _data_first(receive)  # type: ignore[attr-defined]
+
+
+def finish_joins() -> None:
+    """Makes a member that began to join its group again go on until it has joined; safe to repeat.
+
+    The library begins when it learns of new partitions, and asks for that alone in the next
+    ``poll``. A join that outlasts one ``poll`` has taken them in by then: it is never completed,
+    and the member is left without partitions, for good and without a word.
+    """
+    asked: _Asked = ConsumerCoordinator.need_rejoin
+    if not hasattr(asked, "__wrapped__"):
+        ConsumerCoordinator.need_rejoin = _until_joined(asked)  # type: ignore[method-assign,assignment]
+
+
+def _until_joined(asked: _Asked) -> _Asked:
+    @wraps(asked)
+    def need_rejoin(coordinator: ConsumerCoordinator) -> bool:
+        return bool(coordinator.rejoining) or asked(coordinator)
+
+    return need_rejoin
 
 
 def _data_first(receive: _Receive) -> _Receive:
