@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, ClassVar, Protocol, Self, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from fleetops.core.clock import Clock
+from fleetops_collectors.decoded import Decoded
+from fleetops_schemas.identity import DeviceIdentity
 from fleetops_schemas.readings import Reading
-from fleetops_schemas.records import Event
+from fleetops_schemas.records import Event, Job, NodeState
 
 
 class Target(BaseModel):
@@ -65,10 +68,28 @@ class Scrape:
     events: list[Event] = field(default_factory=list)
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
     """By device: the labels of its class (``job`` of a training rank)."""
+    identities: list[DeviceIdentity] = field(default_factory=list)
+    nodes: list[NodeState] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     """What could not be read, with the place; the rest is good."""
     cursor: str | None = None
     """Where the source was read up to, for collectors that are :class:`Resuming`."""
+
+    @classmethod
+    def of(cls, target: Target, observed_at: datetime, decoded: Decoded) -> Self:
+        """What was decoded of a target's answer."""
+        return cls(
+            target=target,
+            observed_at=observed_at,
+            readings=decoded.readings,
+            events=decoded.events,
+            labels=decoded.labels,
+            identities=decoded.identities,
+            nodes=decoded.nodes,
+            jobs=decoded.jobs,
+            warnings=decoded.warnings(),
+        )
 
 
 @runtime_checkable
@@ -107,6 +128,25 @@ class Resuming(Protocol):
 
     def resume(self, cursors: Mapping[str, str]) -> None:
         """Goes on where the cursors, by target name, say. Called once, before any collect."""
+        ...
+
+
+@runtime_checkable
+class ReadsRecordings(Protocol):
+    """A collector whose payloads can be read from a file, for ``fleetops decode``."""
+
+    @classmethod
+    def decode_recording(cls, path: Path, host: str | None, now: datetime) -> Decoded:
+        """Reads a recorded payload.
+
+        Args:
+            path: A file, or a folder where the source itself is one (sysfs).
+            host: Whose payload it is, where it does not say.
+            now: When it was recorded, where it does not say.
+
+        Raises:
+            InputError: it cannot be read, or holds nothing of this protocol.
+        """
         ...
 
 

@@ -9,16 +9,23 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
 from fleetops.cli.output import Column, ExitCode, Format, FormatOption, View, say
+from fleetops.core import plugin
 from fleetops.core.errors import FleetOpsError
-from fleetops.evaluate.recordings import read_kernel_log, read_prometheus, read_redfish
-from fleetops_collectors.kernel_log_decode import KernelFinding
+from fleetops.evaluate.recordings import (
+    read_kernel_log,
+    read_prometheus,
+    read_redfish,
+    recording_path,
+)
+from fleetops_collectors.base import ReadsRecordings
+from fleetops_collectors.kernel_log import KernelFinding
 from fleetops_schemas.catalog import load_catalog
 from fleetops_schemas.readings import Reading
 
@@ -29,6 +36,8 @@ HostOption = Annotated[
     str | None, typer.Option("--host", help="Host the payload is of, where it does not say.")
 ]
 MAX_TOLD = 20
+RECORDINGS: tuple[tuple[str, str, str], ...] = ()
+"""Command, collector and help of every protocol whose recordings are plain readings."""
 T = TypeVar("T")
 
 
@@ -138,6 +147,43 @@ def redfish(
     found, failed = _all(sources, read)
     _print_readings(found, output, failed)
     _end(sources, failed)
+
+
+def _recording(collector: str) -> Callable[..., None]:
+    """The command that decodes recordings by the decoder of a collector."""
+
+    def decode(
+        files: Annotated[
+            list[str],
+            typer.Argument(
+                help="Files, or folders where the source is one; - is standard input.",
+                metavar="PATH...",
+            ),
+        ],
+        host: HostOption = None,
+        output: FormatOption = Format.TABLE,
+    ) -> None:
+        reader = plugin.load("collectors", collector)
+        assert issubclass(reader, ReadsRecordings)  # noqa: S101 (the table names only such)
+
+        def read(name: str) -> list[Reading]:
+            with recording_path(name) as path:
+                decoded = reader.decode_recording(path, host, datetime.now(UTC))
+            for warning in decoded.warnings()[:MAX_TOLD]:
+                say(f"{name}: {warning}")
+            for event in decoded.events:
+                say(f"{name}: {event.time:%H:%M:%S} {event.device}: {event.kind}: {event.text}")
+            return decoded.readings
+
+        found, failed = _all(files, read)
+        _print_readings(found, output, failed)
+        _end(files, failed)
+
+    return decode
+
+
+for _name, _collector, _help in RECORDINGS:
+    app.command(_name, help=_help)(_recording(_collector))
 
 
 def _all(names: Sequence[str], read: Callable[[str], Iterable[T]]) -> tuple[list[T], int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,6 +22,8 @@ from fleetops.core.errors import (
 from fleetops.core.logging import configure_logging
 
 FAILED, USAGE, REFUSED = 1, 2, 4
+GLOBAL_OPTIONS = frozenset({"--config", "-c", "--log-level"})
+GLOBAL_PREFIXES = ("--config=", "--log-level=")
 
 app = typer.Typer(
     name="fleetops",
@@ -78,9 +82,27 @@ def run() -> None:
 
 def _run() -> None:
     try:
-        app()
+        app(global_options_first(sys.argv[1:]))
     except ModuleNotFoundError as error:
         raise missing_extra(error) from error
+
+
+def global_options_first(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the options of every command in front, wherever they were given."""
+    first: list[str] = []
+    rest: list[str] = []
+    left = iter(arguments)
+    for argument in left:
+        if argument == "--":
+            rest.append(argument)
+            break
+        if argument in GLOBAL_OPTIONS:
+            first += [argument, *islice(left, 1)]
+        elif argument.startswith(GLOBAL_PREFIXES):
+            first.append(argument)
+        else:
+            rest.append(argument)
+    return [*first, *rest, *left]
 
 
 def _fail(error: FleetOpsError, code: int) -> None:

@@ -40,7 +40,7 @@ class Parts:
 
 
 def _collect(parts: Parts) -> Service:
-    from fleetops_collectors.service import CollectService  # noqa: PLC0415
+    from fleetops_collectors.runner.service import CollectService  # noqa: PLC0415
 
     config = parts.config
     if parts.collectors is not None:

@@ -197,7 +197,7 @@ class Config(Section):
     dashboard: DashboardConfig = DashboardConfig()
 
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 ENV_PREFIX = "FLEETOPS_"
 NO_NUMBER = frozenset({"float_parsing", "float_type", "int_parsing", "int_type"})
 UNITS = frozenset({"seconds", "bytes", "rows", "steps"})
@@ -275,9 +275,13 @@ def _read(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
         raise ConfigError(f"{path}: not UTF-8: {error}") from error
 
     def value_of(match: re.Match[str]) -> str:
-        if match[1] not in environ:
-            raise ConfigError(f"{path}: ${{{match[1]}}} is not set; export it or remove it")
-        return environ[match[1]]
+        value = environ.get(match[1], match[2])
+        if value is None:
+            raise ConfigError(
+                f"{path}: ${{{match[1]}}} is not set; export it, or give a default as "
+                f"${{{match[1]}:-VALUE}}"
+            )
+        return value
 
     try:
         data = yaml.safe_load(_VARIABLE.sub(value_of, text)) or {}

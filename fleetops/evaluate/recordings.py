@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ from fleetops.core.clock import SystemClock
 from fleetops.core.errors import InputError
 from fleetops.detect.trace import TraceSteps, read_trace
 from fleetops_collectors.base import Target
-from fleetops_collectors.kernel_log_decode import KernelFinding, decode_kernel_log
+from fleetops_collectors.kernel_log import KernelFinding, decode_kernel_log
 from fleetops_collectors.prometheus import DecodedText, decode_prometheus
 from fleetops_collectors.redfish import (
     RedfishCollector,
@@ -116,6 +117,25 @@ def naming(name: str) -> Iterator[None]:
         if str(error).startswith(place):
             raise
         raise InputError(f"{place}: {error}") from error
+
+
+@contextmanager
+def recording_path(name: str) -> Iterator[Path]:
+    """The path of a recording; standard input is written to a file that goes with the context.
+
+    Raises:
+        InputError: there is nothing at that path, or standard input is closed or too large.
+    """
+    if name != STDIN:
+        path = Path(name)
+        if not path.exists():
+            raise InputError(f"{name}: there is no such file or folder")
+        yield path
+        return
+    with NamedTemporaryFile(prefix="stdin-") as file:
+        file.write(_read(name))
+        file.flush()
+        yield Path(file.name)
 
 
 def read_meta(path: Path | None) -> dict[str, Any] | None:

@@ -29,6 +29,7 @@ INCIDENTS = Topic("fleetops.incidents", 8, "incident id", "JSON Incident", compa
 JOBS = Topic("fleetops.jobs", 4, "job id", "JSON Job", compacted=True)
 INVENTORY = Topic("fleetops.inventory", 4, "host", "JSON HostPlacement", compacted=True)
 NODES = Topic("fleetops.nodes", 4, "node", "JSON NodeState", compacted=True)
+DEVICES = Topic("fleetops.devices", 4, "source:device", "JSON DeviceIdentity", compacted=True)
 COLLECTORS = Topic("fleetops.collectors", 4, "collector id", "JSON CollectorReport", compacted=True)
 # One partition: intents and actions are few, and their total order is what makes the ledger one.
 INTENTS = Topic(
@@ -63,6 +64,7 @@ def all_topics() -> tuple[Topic, ...]:
         INCIDENTS,
         JOBS,
         INVENTORY,
+        DEVICES,
         NODES,
         COLLECTORS,
         INTENTS,

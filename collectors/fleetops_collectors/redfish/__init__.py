@@ -1,12 +1,11 @@
 """Redfish: servers, coolant distribution units and power shelves, live or from a capture."""
 
 from fleetops_collectors.redfish.collector import RedfishCollector, RedfishConfig
-from fleetops_collectors.redfish.decode import Decoded, Service, decode_resources
+from fleetops_collectors.redfish.decode import Service, decode_resources
 from fleetops_collectors.redfish.directory import read_directory, read_document
 from fleetops_collectors.redfish.tree import Tree
 
 __all__ = [
-    "Decoded",
     "RedfishCollector",
     "RedfishConfig",
     "Service",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from fleetops_collectors.decoded import Decoded
 from fleetops_collectors.redfish.cells import Cells, Given, Subject
 from fleetops_collectors.redfish.leaks import read_leak_detector, read_leak_groups
 from fleetops_collectors.redfish.log_entries import read_log_entry
@@ -14,30 +14,10 @@ from fleetops_collectors.redfish.properties import PropertyReader, times_of
 from fleetops_collectors.redfish.sensors import read_sensor
 from fleetops_collectors.redfish.tree import Tree, id_of, type_of
 from fleetops_collectors.redfish.values import Json, objects_of, text_of, time_of
-from fleetops_schemas.readings import Reading
-from fleetops_schemas.records import Event
 
 REPORT_RANK = 40
 """Metric reports repeat what resources say, some of them weeks later."""
 _TOLERATED_SKEW = timedelta(days=1)
-
-
-@dataclass(slots=True)
-class Decoded:
-    """What the resources of a service say."""
-
-    readings: list[Reading] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    unmapped: Counter[str] = field(default_factory=Counter)
-    """Numeric values without a column in the catalog, by sensor id or metric id."""
-
-    def warnings(self) -> list[str]:
-        """One line that says what has no column, if there is anything."""
-        if not self.unmapped:
-            return []
-        some = ", ".join(sorted(self.unmapped)[:8])
-        more = ", ..." if len(self.unmapped) > 8 else ""  # noqa: PLR2004 (as many as are named)
-        return [f"{self.unmapped.total()} values have no column in the catalog: {some}{more}"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from fleetops_collectors.redfish import Decoded, Service, Tree, decode_resources
+from fleetops_collectors.decoded import Decoded
+from fleetops_collectors.redfish import Service, Tree, decode_resources
 from fleetops_schemas.readings import Reading
 from tests.contract.collector_contract import check_readings
 from tests.unit.collectors.redfish_service import ENABLED, resource

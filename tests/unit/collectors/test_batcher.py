@@ -9,8 +9,8 @@ import pytest
 
 from fleetops.core.clock import ManualClock
 from fleetops_collectors.base import Scrape, Target
-from fleetops_collectors.batcher import MAX_ROWS, Batcher, checked
-from fleetops_collectors.outgoing import Outgoing
+from fleetops_collectors.runner.batcher import MAX_ROWS, Batcher, checked
+from fleetops_collectors.runner.outgoing import Outgoing
 from fleetops_schemas.readings import Quality, Reading
 from fleetops_schemas.telemetry import decode_batch
 from fleetops_schemas.topology import HostPlacement, Topology

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetops.core.errors import ConfigError
-from fleetops_collectors.breaker import FAILURES_TO_OPEN, Breaker
 from fleetops_collectors.collector_config import parse_collectors
 from fleetops_collectors.kernel_log import KernelLogCollector
-from fleetops_collectors.schedule import Schedule
+from fleetops_collectors.runner.breaker import FAILURES_TO_OPEN, Breaker
+from fleetops_collectors.runner.schedule import Schedule
 
 
 def test_a_breaker_opens_at_the_third_failure_and_closes_on_success() -> None:

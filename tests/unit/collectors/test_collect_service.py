@@ -14,7 +14,7 @@ from fleetops.core.clock import SystemClock
 from fleetops.core.config import BusConfig, Config
 from fleetops.core.errors import ConfigError, TemporaryError
 from fleetops.core.service import Service, run
-from fleetops_collectors.service import CollectService
+from fleetops_collectors.runner.service import CollectService
 from fleetops_schemas.records import CollectorReport, Event
 from fleetops_schemas.topics import all_topics
 

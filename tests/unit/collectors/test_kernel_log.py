@@ -17,8 +17,8 @@ from fleetops.core.clock import ManualClock, SystemClock
 from fleetops.core.errors import ConfigError, InputError, TemporaryError
 from fleetops_collectors.base import Collector, Resuming, Scrape
 from fleetops_collectors.kernel_log import KernelLogCollector, KernelLogConfig
-from fleetops_collectors.kernel_log_reader import Position, read_log, read_records
-from fleetops_collectors.kernel_log_storm import coalesce
+from fleetops_collectors.kernel_log.reader import Position, read_log, read_records
+from fleetops_collectors.kernel_log.storm import coalesce
 from fleetops_schemas.records import Event, Severity
 
 BOOT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetops_collectors.kernel_log_decode import (
+from fleetops_collectors.kernel_log.decode import (
     KernelFinding,
     decode_kernel_log,
     normalise_pci,
 )
-from fleetops_collectors.kernel_log_lines import MAX_LINE_BYTES, bounded_lines
-from fleetops_collectors.kernel_log_patterns import load_patterns
+from fleetops_collectors.kernel_log.lines import MAX_LINE_BYTES, bounded_lines
+from fleetops_collectors.kernel_log.patterns import load_patterns
 from fleetops_schemas.records import RecommendedAction, Severity
 from tests.support import fixtures
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from fleetops.core.clock import ManualClock
-from fleetops_collectors.outbox import RETRY_SECONDS, Outbox
-from fleetops_collectors.outgoing import Lane, Outgoing
-from fleetops_collectors.spool import Spool
+from fleetops_collectors.runner.outbox import RETRY_SECONDS, Outbox
+from fleetops_collectors.runner.outgoing import Lane, Outgoing
+from fleetops_collectors.runner.spool import Spool
 from tests.unit.collectors.collect_support import SwitchedPublisher
 
 

@@ -13,7 +13,7 @@ from fleetops.core.clock import Clock, SystemClock
 from fleetops.core.errors import InputError, TemporaryError
 from fleetops_collectors.base import Scrape, Target
 from fleetops_collectors.collector_config import ConfiguredCollector, parse_collectors
-from fleetops_collectors.runner import CollectorRunner, RunnerSettings
+from fleetops_collectors.runner.runner import CollectorRunner, RunnerSettings
 from fleetops_schemas.records import CollectorReport, Event, TargetReport
 from fleetops_schemas.telemetry import decode_batch
 from fleetops_schemas.topology import HostPlacement, Topology

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fleetops_collectors.outgoing import Lane, Outgoing
-from fleetops_collectors.segments import SegmentLog
-from fleetops_collectors.spool import Spool
+from fleetops_collectors.runner.outgoing import Lane, Outgoing
+from fleetops_collectors.runner.segments import SegmentLog
+from fleetops_collectors.runner.spool import Spool
 
 MEGABYTE = 1024 * 1024
 

@@ -1,6 +1,6 @@
 """The ``prometheus`` collector: dcgm-exporter, and training jobs that report their own steps.
 
-What the text means is decoded by :mod:`fleetops_collectors.prometheus_text`.
+What the text means is decoded by :mod:`fleetops_collectors.prometheus.text`.
 """
 
 from __future__ import annotations
@@ -24,15 +24,7 @@ from fleetops_collectors.http import (
     status_text,
     tls_context,
 )
-from fleetops_collectors.prometheus_text import DecodedText, SkippedLine, decode_prometheus
-
-__all__ = [
-    "DecodedText",
-    "PrometheusCollector",
-    "PrometheusConfig",
-    "SkippedLine",
-    "decode_prometheus",
-]
+from fleetops_collectors.prometheus.text import decode_prometheus
 
 
 class PrometheusConfig(CollectorConfig):

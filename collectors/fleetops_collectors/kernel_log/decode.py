@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from hashlib import sha256
 
-from fleetops_collectors.kernel_log_lines import KernelLine, LineReader, as_text
-from fleetops_collectors.kernel_log_meaning import meaning_of
-from fleetops_collectors.kernel_log_patterns import Match, PatternMatcher, load_patterns
+from fleetops_collectors.kernel_log.lines import KernelLine, LineReader, as_text
+from fleetops_collectors.kernel_log.meaning import meaning_of
+from fleetops_collectors.kernel_log.patterns import Match, PatternMatcher, load_patterns
 from fleetops_schemas.faults import FaultCatalog, load_faults
 from fleetops_schemas.records import Event, JsonScalar, RecommendedAction, Severity
 
@@ -194,7 +194,7 @@ def decode_kernel_log(  # noqa: PLR0913  keywords of one call, each with a defau
     """The lines that mean something, in order.
 
     Args:
-        lines: Lines of one log in any format of :mod:`~fleetops_collectors.kernel_log_lines`.
+        lines: Lines of one log in any format of :mod:`~fleetops_collectors.kernel_log.lines`.
         host: The host the log is of; None takes the one that each line names.
         boot_time: What uptimes count from, aware; without it such lines have no time.
         now: The current time, for stamps without a year; the machine's by default.

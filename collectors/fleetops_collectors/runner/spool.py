@@ -7,8 +7,8 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
-from fleetops_collectors.outgoing import Lane, Outgoing
-from fleetops_collectors.segments import SegmentLog
+from fleetops_collectors.runner.outgoing import Lane, Outgoing
+from fleetops_collectors.runner.segments import SegmentLog
 
 SEGMENT_BYTES = 4 * 1024 * 1024
 _META = struct.Struct(">I")

@@ -13,7 +13,7 @@ from fleetops.core.config import Config
 from fleetops.core.errors import TemporaryError
 from fleetops.core.publish import Publisher
 from fleetops_collectors.collector_config import ConfiguredCollector, parse_collectors
-from fleetops_collectors.runner import CollectorRunner, RunnerSettings
+from fleetops_collectors.runner.runner import CollectorRunner, RunnerSettings
 from fleetops_schemas.topology import Topology
 
 CLOSE_SECONDS = 30.0

@@ -13,7 +13,7 @@ from typing import BinaryIO, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fleetops.core.errors import InputError
-from fleetops_collectors.kernel_log_lines import MAX_LINE_BYTES
+from fleetops_collectors.kernel_log.lines import MAX_LINE_BYTES
 
 MAX_ROUND_BYTES = 4 * 1024 * 1024
 """What one round reads at most; the rest is read in the next."""

@@ -16,24 +16,16 @@ from fleetops.core import metrics
 from fleetops.core.clock import Clock
 from fleetops.core.errors import ConfigError, InputError, TemporaryError
 from fleetops_collectors.base import CollectorConfig, Scrape, Target
-from fleetops_collectors.kernel_log_decode import (
+from fleetops_collectors.kernel_log.decode import (
     PROTOCOL,
     KernelFinding,
     KernelLogDecoder,
-    decode_kernel_log,
 )
-from fleetops_collectors.kernel_log_lines import LineReader
-from fleetops_collectors.kernel_log_reader import Chunk, Position, read_log
-from fleetops_collectors.kernel_log_storm import coalesce
+from fleetops_collectors.kernel_log.lines import LineReader
+from fleetops_collectors.kernel_log.reader import Chunk, Position, read_log
+from fleetops_collectors.kernel_log.storm import coalesce
 from fleetops_schemas.faults import FaultCatalog, FaultDataError, load_faults
 
-__all__ = [
-    "KernelFinding",
-    "KernelLogCollector",
-    "KernelLogConfig",
-    "KernelLogTarget",
-    "decode_kernel_log",
-]
 DEVICE = "/dev/kmsg"
 MAX_THREADS = 64
 

@@ -10,7 +10,7 @@ from math import isfinite
 from fleetops.core import metrics
 from fleetops.core.clock import Clock
 from fleetops_collectors.base import Scrape, Target
-from fleetops_collectors.outgoing import Lane, Outgoing
+from fleetops_collectors.runner.outgoing import Lane, Outgoing
 from fleetops_schemas.catalog import load_catalog
 from fleetops_schemas.readings import Quality, Reading
 from fleetops_schemas.telemetry import BatchBuilder, TelemetryHeader, encode_batch

@@ -9,8 +9,8 @@ from fleetops.core.clock import Clock
 from fleetops.core.errors import FleetOpsError, InputError
 from fleetops.core.logging import get_logger
 from fleetops.core.publish import Publisher
-from fleetops_collectors.outgoing import Lane, Outgoing
-from fleetops_collectors.spool import Spool
+from fleetops_collectors.runner.outgoing import Lane, Outgoing
+from fleetops_collectors.runner.spool import Spool
 
 FLUSH_SECONDS = 10.0
 """Longest wait for the bus to acknowledge a delivery."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from fleetops_collectors.kernel_log_patterns import Match
+from fleetops_collectors.kernel_log.patterns import Match
 from fleetops_schemas.faults import Fatality, FaultCatalog, FaultCode
 from fleetops_schemas.records import JsonScalar, RecommendedAction, Severity
 

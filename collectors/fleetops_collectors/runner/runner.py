@@ -14,13 +14,13 @@ from fleetops.core.clock import Clock
 from fleetops.core.logging import get_logger
 from fleetops.core.publish import Publisher
 from fleetops_collectors.base import Resuming
-from fleetops_collectors.batcher import Batcher
 from fleetops_collectors.collector_config import ConfiguredCollector
-from fleetops_collectors.cursors import Cursors
-from fleetops_collectors.outbox import Outbox
-from fleetops_collectors.outgoing import Lane, Outgoing
-from fleetops_collectors.spool import Spool
-from fleetops_collectors.supervisor import Attempt, Delivery, Supervisor
+from fleetops_collectors.runner.batcher import Batcher
+from fleetops_collectors.runner.cursors import Cursors
+from fleetops_collectors.runner.outbox import Outbox
+from fleetops_collectors.runner.outgoing import Lane, Outgoing
+from fleetops_collectors.runner.spool import Spool
+from fleetops_collectors.runner.supervisor import Attempt, Delivery, Supervisor
 from fleetops_schemas.topics import INVENTORY
 from fleetops_schemas.topology import Topology
 

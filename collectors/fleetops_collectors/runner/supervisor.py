@@ -13,10 +13,11 @@ from fleetops.core.clock import Clock
 from fleetops.core.errors import FleetOpsError
 from fleetops.core.logging import get_logger
 from fleetops_collectors.base import Collector, CollectorConfig, Scrape, Target, devices_of
-from fleetops_collectors.batcher import Batcher
-from fleetops_collectors.breaker import Breaker
-from fleetops_collectors.outgoing import Lane, Outgoing
-from fleetops_collectors.schedule import Schedule
+from fleetops_collectors.runner.batcher import Batcher
+from fleetops_collectors.runner.breaker import Breaker
+from fleetops_collectors.runner.facts import Facts
+from fleetops_collectors.runner.outgoing import Lane, Outgoing
+from fleetops_collectors.runner.schedule import Schedule
 from fleetops_schemas.records import CollectorReport, TargetReport
 from fleetops_schemas.topics import COLLECTORS, EVENTS
 
@@ -74,6 +75,7 @@ class Supervisor:
         self._clock = clock
         self._rng = rng
         self._slots = asyncio.Semaphore(config.concurrency)
+        self._facts = Facts(clock)
         self._log = get_logger("collect").bind(collector=config.name)
         self._reported_at: float | None = None
         self._states = {
@@ -127,6 +129,7 @@ class Supervisor:
         if scrape is None:
             return Delivery(self.batcher.miss(attempt.target))
         messages = [Outgoing.of(EVENTS, event.host, event, Lane.EVENTS) for event in scrape.events]
+        messages += self._facts.due(scrape)
         messages += self.batcher.add(scrape)
         if scrape.cursor is None:
             return Delivery(messages)

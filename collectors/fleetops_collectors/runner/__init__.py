@@ -1,0 +1,1 @@
+"""Runs collectors: when they read, how many at once, and that nothing they give is lost."""
