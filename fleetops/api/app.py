@@ -12,7 +12,7 @@ from fleetops.api import problem
 from fleetops.api.bounds import BodyLimit
 from fleetops.api.models import Problem
 from fleetops.api.parts import Parts
-from fleetops.api.routes import actions, incidents, jobs, nodes, system
+from fleetops.api.routes import actions, devices, incidents, jobs, nodes, system
 
 PREFIX = "/api/v1"
 MAX_BODY_BYTES = 256 * 1024
@@ -33,7 +33,7 @@ def create_app(parts: Parts | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.parts = parts
-    for module in (nodes, incidents, actions, jobs, system):
+    for module in (nodes, incidents, actions, jobs, devices, system):
         app.include_router(module.router, prefix=PREFIX)
     app.include_router(system.probes)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)

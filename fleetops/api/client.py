@@ -36,6 +36,7 @@ from fleetops.core.errors import (
     RefusedError,
     TemporaryError,
 )
+from fleetops_schemas.identity import InventoryDevice
 from fleetops_schemas.records import (
     Action,
     ActionKind,
@@ -273,6 +274,22 @@ class Client(Closing):
     def job(self, job_id: str) -> Job:
         """One job."""
         return self._get(Job, f"/jobs/{_part(job_id)}")
+
+    def devices(
+        self,
+        *,
+        host: str | None = None,
+        conflicts: bool = False,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[InventoryDevice]:
+        """One page of the inventory, by device."""
+        query = {"host": host, "conflicts": conflicts, "cursor": cursor, "limit": limit}
+        return self._get(Page[InventoryDevice], "/devices", query)
+
+    def device(self, name: str) -> InventoryDevice:
+        """One device of the inventory."""
+        return self._get(InventoryDevice, f"/devices/{quote(name)}")
 
     def collectors(self, *, cursor: str | None = None, limit: int = 100) -> Page[CollectorReport]:
         """One page of the collectors' last heartbeats, by name."""

@@ -11,6 +11,7 @@ from fleetops.bus.base import Bus
 from fleetops.bus.view import View
 from fleetops.core.clock import Clock
 from fleetops_schemas import topics
+from fleetops_schemas.identity import InventoryDevice
 from fleetops_schemas.records import (
     Action,
     CollectorReport,
@@ -35,6 +36,7 @@ class Snapshot:
     jobs: Mapping[str, Job] = field(default_factory=dict)
     collectors: Mapping[str, CollectorReport] = field(default_factory=dict)
     intents: Mapping[str, Intent] = field(default_factory=dict)
+    devices: Mapping[str, InventoryDevice] = field(default_factory=dict)
 
     @cached_property
     def topology(self) -> Topology:
@@ -88,6 +90,7 @@ class StateView:
         self._jobs = View(bus, topics.JOBS, Job)
         self._collectors = View(bus, topics.COLLECTORS, CollectorReport)
         self._intents = View(bus, topics.INTENTS, Intent)
+        self._devices = View(bus, topics.DEVICES, InventoryDevice)
         self._views = (
             self._placements,
             self._nodes,
@@ -96,6 +99,7 @@ class StateView:
             self._jobs,
             self._collectors,
             self._intents,
+            self._devices,
         )
         self._snapshot = Snapshot()
         self._refreshed_at: datetime | None = None
@@ -146,5 +150,6 @@ class StateView:
             jobs={value.id: value for value in self._jobs.values()},
             collectors={value.collector: value for value in self._collectors.values()},
             intents={value.id: value for value in self._intents.values()},
+            devices={value.device: value for value in self._devices.values()},
         )
         self._refreshed_at = self._clock.now()

@@ -10,6 +10,7 @@ import yaml
 from fleetops.cli.context import CliContext
 from fleetops.cli.plugins import check_plugins
 from fleetops.core.config import secret
+from fleetops.core.inventory.load import load_inventory
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -25,6 +26,8 @@ def check(context: typer.Context) -> None:
     for token in config.api.tokens:
         secret(token.token, token.token_file, f"api.tokens.{token.name}.token")
     secret(config.client.token, config.client.token_file, "client.token")
+    for problem in load_inventory(config).problems:
+        sys.stderr.write(f"inventory: {problem}\n")
     sys.stderr.write(f"{cli.config_path or 'defaults'}: good\n")
 
 

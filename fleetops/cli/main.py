@@ -38,6 +38,7 @@ COMMANDS = (
     ("demo", "demo:demo", "Watch a fault happen on emulated hardware, be explained and acted on."),
     ("node", "node:app", "Nodes: look, drain, undrain."),
     ("incident", "incident:app", "Incidents: what happened and why."),
+    ("inventory", "inventory:app", "Inventory: which part sits where, and who disagrees."),
     ("action", "action:app", "Actions: what was done; approve or deny."),
     ("dead-letter", "dead_letter:app", "Messages that were put aside."),
     ("config", "config:app", "Check or show the configuration."),

@@ -16,6 +16,7 @@ from fleetops.cli.context import CliContext
 from fleetops.cli.output import ExitCode, say
 from fleetops.core.clock import SystemClock
 from fleetops.core.hostlist import expand, fold
+from fleetops.core.inventory.load import load_inventory
 from fleetops.evaluate.replay import Pace, Replay, Replayed
 
 app = typer.Typer(
@@ -117,7 +118,8 @@ def _replay(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     pace = Pace(clock, stop, speed)
-    with cli.bus() as bus, Replay(bus, clock, say, pace, cli.config.topology) as replay:
+    placements = load_inventory(cli.config).placements
+    with cli.bus() as bus, Replay(bus, clock, say, pace, placements) as replay:
         sent = work(replay)
     _tell(sent, output)
     if sent.failed:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fleetops.bus.base import Bus
 from fleetops.core.clock import Clock
 from fleetops.core.config import Config
+from fleetops.core.inventory.load import load_inventory
 from fleetops.core.service import Service
 from fleetops.store.base import Store
 from fleetops_schemas.topology import Topology
@@ -32,8 +33,8 @@ class Parts:
 
     @property
     def topology(self) -> Topology:
-        """The configured topology, each role its own."""
-        return Topology(self.config.topology)
+        """Where hosts stand, by every source of the configuration; each role its own."""
+        return Topology(load_inventory(self.config).placements)
 
 
 # Each role is imported when it is run, so that a collector host needs no database.

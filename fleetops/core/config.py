@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from fleetops.core.errors import ConfigError
+from fleetops.core.inventory.source import InventorySource
 from fleetops_schemas.topology import HostPlacement
 
 Options = dict[str, Any]
@@ -188,6 +189,9 @@ class Config(Section):
     spool_max_bytes: int = 256 * 1024**2
     """Disk a collector process may fill while the bus is away; the oldest raw data goes first."""
     topology: tuple[HostPlacement, ...] = ()
+    """Where hosts stand, written out here; goes before every file of ``inventory``."""
+    inventory: tuple[InventorySource, ...] = ()
+    """Files that say where hosts stand and which parts they hold, the most trusted first."""
     ingest: IngestConfig = IngestConfig()
     detect: DetectConfig = DetectConfig()
     operate: OperateConfig = OperateConfig()

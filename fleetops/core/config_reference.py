@@ -19,9 +19,10 @@ HEAD = """\
 # Configuration
 
 One YAML file, named by `--config` or `FLEETOPS_CONFIG`. Any key can be set in the environment as
-`FLEETOPS_SECTION__KEY`; `${VARIABLE}` in the file is replaced and must be set. An unknown key is an
-error. `fleetops config check` checks a file, `fleetops config show` shows what is in force.
-Secrets come from files (`*_file`) or the environment. Times are in seconds, sizes in bytes.
+`FLEETOPS_SECTION__KEY`; `${VARIABLE}` in the file is replaced and must be set, `${VARIABLE:-value}`
+has a default. An unknown key is an error. `fleetops config check` checks a file, `fleetops config
+show` shows what is in force. Secrets come from files (`*_file`) or the environment. Times are in
+seconds, sizes in bytes.
 
 Options of collectors, schedulers, detectors and sinks are the plug-in's own: see its page.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
+from fleetops_schemas.identity import InventoryDevice
 from fleetops_schemas.records import CollectorReport, Event, Finding
 from fleetops_schemas.telemetry import TelemetryHeader
 from fleetops_schemas.topology import Topology
@@ -30,6 +31,8 @@ class Inputs:
     batches: list[tuple[TelemetryHeader, pa.RecordBatch]]
     events: list[Event]
     reports: list[CollectorReport]
+    devices: list[InventoryDevice] = field(default_factory=list)
+    """Devices of the inventory that changed."""
 
 
 @runtime_checkable

@@ -7,6 +7,7 @@ windows fill from the stream, and nothing is opened twice: a cause is recognised
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast
@@ -27,7 +28,9 @@ from fleetops.detect.base import Detector, Inputs
 from fleetops.detect.correlate import Scene, correlate
 from fleetops.detect.facts import Facts
 from fleetops.detect.incidents import IncidentBook
+from fleetops.detect.inventory import InventoryBook
 from fleetops_schemas import topics
+from fleetops_schemas.identity import DeviceIdentity, InventoryDevice
 from fleetops_schemas.records import (
     Action,
     ActionState,
@@ -97,6 +100,8 @@ class DetectService:
         """(topic, key, value) that is not yet known to be on the bus."""
         self._inventory = View(bus, topics.INVENTORY, InventoryRecord)
         self._actions = View(bus, topics.ACTIONS, Action)
+        self._identities = View(bus, topics.IDENTITIES, DeviceIdentity)
+        self._parts = InventoryBook()
         self._producer = bus.producer()
         self._restore()
         consumed = [topic.name for topic in topics.telemetry_topics()]
@@ -130,6 +135,7 @@ class DetectService:
         self._producer.close()
         self._inventory.close()
         self._actions.close()
+        self._identities.close()
 
     def _take(self, message: Message) -> None:
         try:
@@ -196,6 +202,7 @@ class DetectService:
         for placement in self._inventory.refresh():
             self._topology.put(placement)
         self._actions.refresh()
+        self._take_identities(self._identities.refresh())
         self._pending = _Pending()
         for header, batch in pending.batches:
             self._facts.update(header, batch)
@@ -205,7 +212,12 @@ class DetectService:
             batches=pending.batches,
             events=pending.events,
             reports=pending.reports,
+            devices=self._parts.changes(),
         )
+
+    def _take_identities(self, claims: Iterable[DeviceIdentity]) -> None:
+        for claim in claims:
+            self._parts.take(claim)
 
     def _correlate(self, inputs: Inputs) -> None:
         changed, self._changed = self._changed, []
@@ -220,6 +232,9 @@ class DetectService:
             if action.incident_id is not None and action.state in ACTED
         }
         incidents = self._book.update(causes, changed, scene, inputs.now, acted)
+        swaps = self._parts.events()
+        self._outbox += [(topics.EVENTS.name, swap.host, swap.encode()) for swap in swaps]
+        self._outbox += [(topics.DEVICES.name, d.device, d.encode()) for d in inputs.devices]
         self._outbox += [(topics.FINDINGS.name, f.device, f.encode()) for f in changed]
         self._outbox += [(topics.INCIDENTS.name, i.id, i.encode()) for i in incidents]
         metrics.INCIDENTS_OPEN.set(len(self._book.open))
@@ -251,6 +266,10 @@ class DetectService:
         for placement in self._inventory.catch_up(CATCH_UP_SECONDS):
             self._topology.put(placement)
         self._actions.catch_up(CATCH_UP_SECONDS)
+        with View(self._bus, topics.DEVICES, InventoryDevice) as devices:
+            devices.catch_up(CATCH_UP_SECONDS)
+            self._parts.restore(devices.values())
+        self._take_identities(self._identities.catch_up(CATCH_UP_SECONDS))
         with View(self._bus, topics.INCIDENTS, Incident) as incidents:
             incidents.catch_up(CATCH_UP_SECONDS)
             self._book.restore(incidents.values(), self._clock.now())

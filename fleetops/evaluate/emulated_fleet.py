@@ -59,6 +59,8 @@ class EmulatedFleet:
                 stdin=subprocess.PIPE,
                 stdout=sink,
                 stderr=sink,
+                # Ctrl-C is for us: it goes on until the collectors have logged out
+                process_group=0,
             )
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:

@@ -1,10 +1,13 @@
-"""Which part sits where: what a source says of the one piece of hardware behind a device name."""
+"""Which part sits where: what each source says of a device, and what they say together."""
 
 from __future__ import annotations
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from fleetops_schemas.records import Record
+
+CONFIGURED = "inventory:"
+"""Begins the name of a source that is a file of the site, not the hardware itself."""
 
 
 class DeviceIdentity(Record):
@@ -16,10 +19,11 @@ class DeviceIdentity(Record):
     device: str
     """The place: ``node001/gpu5``, ``r012/shelf1/psu3``, ``cdu1``."""
     device_class: str
+    """Empty where a site's file does not say it."""
     host: str = ""
     """The host it stands in, or empty for what stands beside hosts."""
     source: str
-    """The protocol: redfish, nvml, rackmon, slurm ..."""
+    """The protocol (redfish, nvml, rackmon, slurm ...), or ``inventory:FILE``."""
     serial: str = ""
     uuid: str = ""
     model: str = ""
@@ -28,9 +32,37 @@ class DeviceIdentity(Record):
     firmware: str = ""
     address: str = ""
     """Where the source found it: PCI address, Redfish URI, ``port:address@baud``."""
+    placement: dict[str, str] = Field(default_factory=dict)
+    """Of a host: rack, leaf_switch, power_shelf, coolant_loop ... as far as the source knows."""
     observed_at: AwareDatetime
 
     @property
     def key(self) -> str:
         """Key on the bus: sources are kept apart, so that a conflict stays visible."""
         return f"{self.source}:{self.device}"
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether it is what a site's file expects, not what was found."""
+        return self.source.startswith(CONFIGURED)
+
+
+class InventoryDevice(Record):
+    """One device of the one inventory: what all sources say, and where they disagree."""
+
+    device: str
+    device_class: str
+    host: str = ""
+    serial: str = ""
+    uuid: str = ""
+    model: str = ""
+    manufacturer: str = ""
+    part_number: str = ""
+    firmware: str = ""
+    placement: dict[str, str] = Field(default_factory=dict)
+    since: AwareDatetime
+    """When this part was first seen at this place."""
+    conflicts: tuple[str, ...] = ()
+    """Where sources disagree, for people. Nothing is overwritten silently."""
+    claims: tuple[DeviceIdentity, ...] = ()
+    """The newest word of each source."""

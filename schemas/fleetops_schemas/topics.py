@@ -29,7 +29,8 @@ INCIDENTS = Topic("fleetops.incidents", 8, "incident id", "JSON Incident", compa
 JOBS = Topic("fleetops.jobs", 4, "job id", "JSON Job", compacted=True)
 INVENTORY = Topic("fleetops.inventory", 4, "host", "JSON HostPlacement", compacted=True)
 NODES = Topic("fleetops.nodes", 4, "node", "JSON NodeState", compacted=True)
-DEVICES = Topic("fleetops.devices", 4, "source:device", "JSON DeviceIdentity", compacted=True)
+IDENTITIES = Topic("fleetops.identities", 4, "source:device", "JSON DeviceIdentity", compacted=True)
+DEVICES = Topic("fleetops.devices", 4, "device", "JSON InventoryDevice", compacted=True)
 COLLECTORS = Topic("fleetops.collectors", 4, "collector id", "JSON CollectorReport", compacted=True)
 # One partition: intents and actions are few, and their total order is what makes the ledger one.
 INTENTS = Topic(
@@ -64,6 +65,7 @@ def all_topics() -> tuple[Topic, ...]:
         INCIDENTS,
         JOBS,
         INVENTORY,
+        IDENTITIES,
         DEVICES,
         NODES,
         COLLECTORS,

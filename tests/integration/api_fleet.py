@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from fleetops.store.records import events_table, findings_table
 from fleetops_schemas import topics
 from fleetops_schemas.catalog import load_catalog
+from fleetops_schemas.identity import InventoryDevice
 from fleetops_schemas.readings import Quality, Reading
 from fleetops_schemas.records import (
     ActionState,
@@ -66,6 +67,18 @@ def fill(rig: ApiRig) -> None:
     rig.publish(topics.INCIDENTS, *((one.id, one) for one in incidents))
     acts = [action(n, "node001") for n in (1, 2)] + [action(3, "node002", ActionState.DONE)]
     rig.publish(topics.ACTIONS, *((one.id, one) for one in acts))
+    devices = [
+        InventoryDevice(
+            device=f"node001/gpu{n}",
+            device_class="accelerator",
+            host="node001",
+            serial=f"165{n}",
+            since=NOW,
+            conflicts=("uuid: nvml GPU-1, redfish 2",) if n == 1 else (),
+        )
+        for n in range(3)
+    ]
+    rig.publish(topics.DEVICES, *((one.device, one) for one in devices))
     store_telemetry(rig)
     with rig.client("viewer") as client:
         eventually(lambda: len(client.actions().items) == 3, "the filled fleet")

@@ -70,6 +70,21 @@ def test_a_nodes_detail_gathers_what_concerns_it(rig: ApiRig) -> None:
     assert [target.target for target in detail.collectors[0].targets] == ["https://bmc1"]
 
 
+def test_the_inventory_by_host_by_conflict_and_by_name(rig: ApiRig) -> None:
+    with rig.client("viewer") as client:
+        eventually(lambda: len(client.devices(host="node001").items) == 3, "the inventory")
+        assert client.devices(host="node002").items == ()
+        page = client.devices(limit=2)
+        assert [one.device for one in page.items] == ["node001/gpu0", "node001/gpu1"]
+        following = client.devices(limit=2, cursor=page.next_cursor)
+        assert [one.device for one in following.items] == ["node001/gpu2"]
+        (contradicted,) = client.devices(conflicts=True).items
+        assert contradicted == client.device("node001/gpu1")
+        assert contradicted.conflicts == ("uuid: nvml GPU-1, redfish 2",)
+        with pytest.raises(NotFoundError, match="no device 'node001/gpu9' in the inventory"):
+            client.device("node001/gpu9")
+
+
 def test_the_fleet_in_one_answer(rig: ApiRig) -> None:
     store_telemetry(rig)  # fresh rows, however long the other tests took
     with rig.client("viewer") as client:

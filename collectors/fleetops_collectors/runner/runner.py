@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,8 @@ from fleetops_collectors.runner.outbox import Outbox
 from fleetops_collectors.runner.outgoing import Lane, Outgoing
 from fleetops_collectors.runner.spool import Spool
 from fleetops_collectors.runner.supervisor import Attempt, Delivery, Supervisor
-from fleetops_schemas.topics import INVENTORY
+from fleetops_schemas.identity import DeviceIdentity
+from fleetops_schemas.topics import IDENTITIES, INVENTORY
 from fleetops_schemas.topology import Topology
 
 QUEUE_DELIVERIES = 2000
@@ -54,8 +55,11 @@ class CollectorRunner:
         topology: Topology,
         clock: Clock,
         settings: RunnerSettings,
+        expected: Iterable[DeviceIdentity] = (),
     ) -> None:
         """Makes the collectors and opens the spool; reads nothing yet.
+
+        ``expected`` is what a site's files say of its parts; it is published beside the topology.
 
         Raises:
             ConfigError: a collector refuses its configuration.
@@ -64,6 +68,7 @@ class CollectorRunner:
         self._settings = settings
         self._clock = clock
         self._topology = topology
+        self._expected = tuple(expected)
         rng = Random()  # noqa: S311  spreads load; guards nothing
         self._cursors = Cursors(settings.state_dir / "cursors")
         self._supervisors = [self._supervise(entry, rng) for entry in configs]
@@ -87,7 +92,9 @@ class CollectorRunner:
         ]
         waiting = asyncio.create_task(stop.wait())
         try:
-            await self._queue.put(Delivery(inventory(self._topology)))
+            await self._queue.put(
+                Delivery([*inventory(self._topology), *map(_identity, self._expected)])
+            )
             done, _ = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
@@ -203,3 +210,7 @@ def inventory(topology: Topology) -> list[Outgoing]:
         Outgoing(INVENTORY.name, placement.host, placement.model_dump_json().encode(), Lane.EVENTS)
         for placement in topology
     ]
+
+
+def _identity(one: DeviceIdentity) -> Outgoing:
+    return Outgoing.of(IDENTITIES, one.key, one, Lane.EVENTS)

@@ -11,9 +11,11 @@ from typing import Self
 from fleetops.core.clock import Clock
 from fleetops.core.config import Config
 from fleetops.core.errors import TemporaryError
+from fleetops.core.inventory.load import load_inventory
 from fleetops.core.publish import Publisher
 from fleetops_collectors.collector_config import ConfiguredCollector, parse_collectors
 from fleetops_collectors.runner.runner import CollectorRunner, RunnerSettings
+from fleetops_schemas.identity import DeviceIdentity
 from fleetops_schemas.topology import Topology
 
 CLOSE_SECONDS = 30.0
@@ -33,11 +35,13 @@ class CollectService:
         topology: Topology,
         clock: Clock,
         settings: RunnerSettings,
+        expected: tuple[DeviceIdentity, ...] = (),
     ) -> None:
         """Starts with the first turn."""
         self._collectors = collectors
         self._publisher = publisher
         self._topology = topology
+        self._expected = expected
         self._clock = clock
         self._settings = settings
         self._thread: threading.Thread | None = None
@@ -53,7 +57,8 @@ class CollectService:
         """The role of a configuration.
 
         Args:
-            config: Its ``collectors``, ``topology``, ``state_dir`` and ``spool_max_bytes`` count.
+            config: Its ``collectors``, ``topology``, ``inventory``, ``state_dir`` and
+                ``spool_max_bytes`` count.
             publisher: Where messages go; used by one thread of the service. Not closed by it.
             clock: Time.
             instance: Names the process in reports; ``HOST-PID`` by default.
@@ -61,6 +66,7 @@ class CollectService:
         Raises:
             ConfigError: names the collector, the key and the remedy.
         """
+        inventory = load_inventory(config)
         settings = RunnerSettings(
             state_dir=config.state_dir / "collect",
             instance=instance or f"{socket.gethostname()}-{os.getpid()}",
@@ -69,7 +75,8 @@ class CollectService:
         return cls(
             parse_collectors(config.collectors),
             publisher=publisher,
-            topology=Topology(config.topology),
+            topology=Topology(inventory.placements),
+            expected=tuple(inventory.identities(clock.now())),
             clock=clock,
             settings=settings,
         )
@@ -107,6 +114,7 @@ class CollectService:
             topology=self._topology,
             clock=self._clock,
             settings=self._settings,
+            expected=self._expected,
         )
         started = threading.Event()
         self._thread = threading.Thread(

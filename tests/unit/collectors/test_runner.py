@@ -14,6 +14,7 @@ from fleetops.core.errors import InputError, TemporaryError
 from fleetops_collectors.base import Scrape, Target
 from fleetops_collectors.collector_config import ConfiguredCollector, parse_collectors
 from fleetops_collectors.runner.runner import CollectorRunner, RunnerSettings
+from fleetops_schemas.identity import DeviceIdentity
 from fleetops_schemas.records import CollectorReport, Event, TargetReport
 from fleetops_schemas.telemetry import decode_batch
 from fleetops_schemas.topology import HostPlacement, Topology
@@ -245,3 +246,29 @@ def test_three_thousand_targets_in_one_process(tmp_path: Path) -> None:
     assert not [attempt for attempt in attempts if attempt.error]
     assert len(run.bus.keys("fleetops.telemetry.accelerator")) == 94
     assert len(run.devices()) == 24_000
+
+
+def test_identities_are_sent_once_and_again_when_they_change(tmp_path: Path) -> None:
+    serials = iter(["1", "1", "2", "2", "2"])
+
+    def behave(target: Target, clock: Clock) -> Scrape:
+        scrape = answer(target, clock)
+        scrape.identities.append(
+            DeviceIdentity(
+                device="n0/gpu0",
+                device_class="accelerator",
+                source="nvml",
+                serial=next(serials, "2"),
+                observed_at=clock.now(),
+            )
+        )
+        return scrape
+
+    run = Run(tmp_path, scripted(behave, TARGETS[:1], interval_seconds=0.1))
+    run.for_seconds(1.5)
+    told = [
+        (key, DeviceIdentity.decode(value).serial)
+        for topic, key, value, _ in run.bus.sent
+        if topic == "fleetops.identities"
+    ]
+    assert told == [("nvml:n0/gpu0", "1"), ("nvml:n0/gpu0", "2")]

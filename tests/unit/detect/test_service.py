@@ -12,6 +12,7 @@ from fleetops.core.config import BusConfig, DetectConfig
 from fleetops.core.errors import BusUnavailableError, ConfigError
 from fleetops.detect.service import DetectService, load_detectors
 from fleetops_schemas import topics
+from fleetops_schemas.identity import DeviceIdentity, InventoryDevice
 from fleetops_schemas.records import Event, Finding, Incident, IncidentStatus, Verdict
 from fleetops_schemas.telemetry import encode_batch
 from fleetops_schemas.topology import Topology
@@ -246,7 +247,15 @@ def test_the_inventory_is_learned_from_the_bus(line: Line) -> None:
 
 def test_detectors_are_chosen_and_set_by_configuration() -> None:
     everything = [detector.name for detector in load_detectors({})]
-    assert everything == ["absence", "fault_events", "leaks", "stragglers", "thresholds"]
+    assert everything == [
+        "absence",
+        "fault_events",
+        "inventory",
+        "leaks",
+        "power_sums",
+        "stragglers",
+        "thresholds",
+    ]
     rest = load_detectors({"leaks": {"enabled": False}, "absence": {"intervals": 5}})
     assert [detector.name for detector in rest] == [n for n in everything if n != "leaks"]
 
@@ -273,3 +282,49 @@ def test_a_detector_that_is_turned_off_leaves_nothing_open(line: Line) -> None:
     line.run(25)
     (incident,) = line.incidents().values()
     assert incident.status is IncidentStatus.RESOLVED
+
+
+def identity(line: Line, **words: str) -> None:
+    one = DeviceIdentity.model_validate(
+        {
+            "device": "node001/gpu5",
+            "device_class": "accelerator",
+            "host": "node001",
+            "source": "nvml",
+            "observed_at": line.clock.now(),
+            **words,
+        }
+    )
+    line.producer.send(topics.IDENTITIES.name, one.key, one.encode())
+    line.producer.flush(5)
+
+
+def test_a_swapped_part_is_one_event_and_the_inventory_shows_the_new_one(line: Line) -> None:
+    identity(line, serial="165")
+    line.run(3)
+    line.kill()
+    identity(line, serial="999")
+    line.run(3)
+    line.kill()
+    line.run(2)
+    with line.bus.reader([topics.EVENTS.name]) as reader:
+        events = [Event.decode(message.value) for message in reader.catch_up(5)]
+    assert [(one.kind, one.device) for one in events] == [("part_swapped", "node001/gpu5")]
+    with line.bus.reader([topics.DEVICES.name]) as reader:
+        devices = [InventoryDevice.decode(message.value) for message in reader.catch_up(5)]
+    assert [one.serial for one in devices] == ["165", "999"]
+    assert line.incidents() == {}
+
+
+def test_sources_that_disagree_are_a_finding_that_ends_when_they_agree(line: Line) -> None:
+    identity(line, uuid="GPU-1")
+    identity(line, source="redfish", uuid="2")
+    line.run(2)
+    identity(line, source="redfish", uuid="1")
+    line.run(2)
+    said = [(one.kind, one.status.value, one.device) for one in line.findings()]
+    assert said == [
+        ("inventory_conflict", "firing", "node001/gpu5"),
+        ("inventory_conflict", "cleared", "node001/gpu5"),
+    ]
+    assert line.incidents() == {}

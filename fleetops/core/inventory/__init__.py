@@ -1,0 +1,1 @@
+"""Where hosts stand, from the files a site already keeps: YAML, CSV, Slurm, Kubernetes."""
