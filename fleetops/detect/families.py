@@ -60,7 +60,7 @@ _FAMILIES: Mapping[Family, tuple[str, ...]] = {
     Family.COOLING: COOLING_KINDS,
     Family.ACCELERATOR: ACCELERATOR_KINDS,
     Family.REACH: ("host_unreachable",),
-    Family.LINK: ("leaf_switch_fault", "link_down", "link_errors"),
+    Family.LINK: ("leaf_switch_fault", "link_down", "link_flapping", "link_errors"),
     Family.LEAK: ("coolant_leak",),
     Family.POWER: POWER_KINDS,
     Family.JOB: JOB_KINDS,

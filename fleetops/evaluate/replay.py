@@ -34,7 +34,7 @@ from fleetops.evaluate.recordings import (
 )
 from fleetops.operate.ownership import is_spare
 from fleetops_collectors.base import Scrape, Target
-from fleetops_collectors.kernel_log.decode import UNKNOWN_HOST, KernelFinding
+from fleetops_collectors.kernel_log.finding import UNKNOWN_HOST, KernelFinding
 from fleetops_collectors.runner.batcher import Batcher
 from fleetops_schemas.readings import Quality, Reading
 from fleetops_schemas.records import Event, NodeState

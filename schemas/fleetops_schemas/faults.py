@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -86,6 +86,19 @@ class NvlinkRule(BaseModel):
     action: RecommendedAction
 
 
+class NvlinkUnit(BaseModel):
+    """A unit that reports Xid 144-150, and how the interrupt word names it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    xid: int
+    names: tuple[str, ...]
+    before_r575: Annotated[int, Field(ge=0, lt=1 << 10)]
+    """The lowest 10 bits of the first data word, of driver branches before R575."""
+    since_r575: Annotated[int, Field(ge=0, lt=1 << 7)]
+    """The lowest 7 bits, from branch R575 on."""
+
+
 class FaultCatalog(BaseModel):
     """Every kind and every code."""
 
@@ -98,6 +111,7 @@ class FaultCatalog(BaseModel):
     xids: dict[int, FaultCode]
     sxids: dict[int, FaultCode]
     nvlink_rules: tuple[NvlinkRule, ...] = ()
+    nvlink_units: tuple[NvlinkUnit, ...] = ()
 
     def kind(self, name: str) -> FaultKind:
         """The kind of that name; ``unclassified`` for a name that is in no table."""
@@ -180,6 +194,7 @@ def _assemble(changes: _Overrides) -> FaultCatalog:
             "xids": _merge(xid["codes"], changes.xid, "code"),
             "sxids": _merge(sxid["codes"], changes.sxid, "code"),
             "nvlink_rules": xid.get("nvlink_rules", ()),
+            "nvlink_units": xid.get("nvlink_units", ()),
         }
     )
     for code in (*catalog.xids.values(), *catalog.sxids.values()):

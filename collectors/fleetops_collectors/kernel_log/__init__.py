@@ -1,11 +1,9 @@
 """Kernel logs: which lines mean something, and what to do about it."""
 
-from fleetops_collectors.kernel_log.collector import (
-    KernelLogCollector,
-    KernelLogConfig,
-    KernelLogTarget,
-)
-from fleetops_collectors.kernel_log.decode import KernelFinding, decode_kernel_log
+from fleetops_collectors.kernel_log.collector import KernelLogCollector
+from fleetops_collectors.kernel_log.config import KernelLogConfig, KernelLogTarget
+from fleetops_collectors.kernel_log.decode import decode_kernel_log
+from fleetops_collectors.kernel_log.finding import KernelFinding
 
 __all__ = [
     "KernelFinding",

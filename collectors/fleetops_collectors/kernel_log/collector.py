@@ -5,71 +5,41 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self, cast
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-from pydantic import AwareDatetime, Field, field_validator
+from typing import ClassVar, Self, cast
+from zoneinfo import ZoneInfo
 
 from fleetops.core import metrics
 from fleetops.core.clock import Clock
 from fleetops.core.errors import ConfigError, InputError, TemporaryError
 from fleetops_collectors.base import CollectorConfig, Scrape, Target
-from fleetops_collectors.kernel_log.decode import (
-    PROTOCOL,
-    KernelFinding,
-    KernelLogDecoder,
-)
+from fleetops_collectors.kernel_log.config import KernelLogConfig, KernelLogTarget
+from fleetops_collectors.kernel_log.decode import KernelLogDecoder
+from fleetops_collectors.kernel_log.finding import PROTOCOL, KernelFinding
+from fleetops_collectors.kernel_log.journal import Journalctl, is_journal, read_journal
 from fleetops_collectors.kernel_log.lines import LineReader
-from fleetops_collectors.kernel_log.reader import Chunk, Position, read_log
-from fleetops_collectors.kernel_log.storm import coalesce
+from fleetops_collectors.kernel_log.memory import LogMemory
+from fleetops_collectors.kernel_log.position import Chunk, Position
+from fleetops_collectors.kernel_log.reader import read_log
+from fleetops_collectors.kernel_log.storm import RateLimit, coalesce
 from fleetops_schemas.faults import FaultCatalog, FaultDataError, load_faults
 
 DEVICE = "/dev/kmsg"
 MAX_THREADS = 64
 
 
-class KernelLogTarget(Target):
-    """One log: ``url`` is the path of a file or of ``/dev/kmsg``."""
+@dataclass(slots=True)
+class _Progress:
+    """What is known of a log between rounds; a round that is given up leaves it as it was."""
 
-    boot_time: AwareDatetime | Literal["local"] | None = None
-    """What uptimes count from: a time, or ``local`` for this machine's boot (``/dev/kmsg``)."""
-    devices: dict[str, str] = Field(default_factory=dict)
-    """By PCI address, the device's name below its host: ``0000:9b:00.0: gpu3``."""
+    allowed: RateLimit
+    position: Position | None = None
+    memory: LogMemory = field(default_factory=LogMemory)
 
-
-class KernelLogConfig(CollectorConfig):
-    """How kernel logs are read."""
-
-    targets: tuple[KernelLogTarget, ...] = ()
-    devices: dict[str, str] = Field(default_factory=dict)
-    """As a target's, for all of them: hosts of one platform share their addresses."""
-    start: Literal["lookback", "beginning", "end"] = "lookback"
-    """Where a log that was never read is begun. ``lookback`` takes what is dated within
-    ``lookback_seconds``: a log may hold last year's faults, and to drain for them would be wrong.
-    """
-    lookback_seconds: Annotated[float, Field(ge=0, le=86_400)] = 300.0
-    timezone: str = "UTC"
-    """Zone of stamps that name none (``dmesg -T``, journald ``short``)."""
-    burst_events: Annotated[int, Field(ge=1, le=1000)] = 3
-    """Equal lines (device, code, kind) of a round that become events of their own; what comes
-    after is counted in one more."""
-    max_events: Annotated[int, Field(ge=1, le=10_000)] = 500
-    """Events of one target in one round; more are counted and left out."""
-    faults_file: Path | None = None
-    """The installation's own severities and actions (docs/reference/faults.md)."""
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(
-                f"no time zone {name!r}; use a name like UTC or Europe/Berlin"
-            ) from error
-        return name
+    def copy(self) -> _Progress:
+        return _Progress(self.allowed.copy(), self.position, self.memory.copy())
 
 
 class KernelLogCollector:
@@ -83,7 +53,8 @@ class KernelLogCollector:
         self._config = config
         self._clock = clock
         self._faults = faults
-        self._positions: dict[str, Position] = {}
+        self._progress: dict[str, _Progress] = {}
+        self._journalctl = Journalctl(config.journalctl, config.deadline_seconds)
         self._pool = ThreadPoolExecutor(
             min(config.concurrency, MAX_THREADS), thread_name_prefix="kernel_log"
         )
@@ -104,9 +75,8 @@ class KernelLogCollector:
     def resume(self, cursors: Mapping[str, str]) -> None:
         """Goes on where cursors, by target name, say."""
         for name, cursor in cursors.items():
-            position = Position.from_cursor(cursor)
-            if position is not None:
-                self._positions[name] = position
+            if position := Position.from_cursor(cursor):
+                self._progress[name] = self._begun(position)
 
     async def collect(self, target: Target) -> Scrape:
         """The events since the last round.
@@ -116,44 +86,72 @@ class KernelLogCollector:
             InputError: the path holds no log.
         """
         log = cast(KernelLogTarget, target)
-        known = self._positions.get(log.name)
+        progress = (self._progress.get(log.name) or self._begun()).copy()
         loop = asyncio.get_running_loop()
-        scrape, position = await loop.run_in_executor(self._pool, self._read, log, known)
-        self._positions[log.name] = position
+        scrape = await loop.run_in_executor(self._pool, self._read, log, progress)
+        self._progress[log.name] = progress
         return scrape
 
     async def close(self) -> None:
         """Ends the reading threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _read(self, target: KernelLogTarget, known: Position | None) -> tuple[Scrape, Position]:
+    def _begun(self, position: Position | None = None) -> _Progress:
+        return _Progress(
+            RateLimit(self._config.burst_events, self._config.refill_seconds), position
+        )
+
+    def _read(self, target: KernelLogTarget, progress: _Progress) -> Scrape:
+        """One round. ``progress`` is this round's own and holds where the next one starts."""
         now = self._clock.now()
-        from_beginning = known is None and self._config.start == "beginning"
+        chunk, is_new = self._chunk(target, progress.position, now)
+        progress.position = chunk.end
+        scrape = Scrape(target, now, warnings=chunk.warnings, cursor=chunk.end.model_dump_json())
+        findings = list(self._decode(target, chunk, progress.memory, now))
+        if is_new:
+            findings = self._since_lookback(findings, now, scrape)
+        host = target.host or target.name
+        scrape.events, skipped = coalesce(
+            [one.as_event(chunk.marks[one.line - 1], host, now) for one in findings],
+            allowed=progress.allowed,
+            limit=self._config.max_events,
+            seconds=self._clock.monotonic(),
+        )
+        self._count_losses(chunk.lost, skipped, scrape)
+        return scrape
+
+    def _chunk(
+        self, target: KernelLogTarget, position: Position | None, now: datetime
+    ) -> tuple[Chunk, bool]:
+        """The lines since the position, and whether the log was never read."""
+        journal = is_journal(target.url)
+        if position is not None and (position.kind == "journal") != journal:
+            position = None  # the target reads something else now
+        is_new = position is None
+        if is_new and self._config.start == "beginning":
+            position = Position(kind="journal" if journal else "file")
         try:
-            chunk = read_log(Path(target.url), Position() if from_beginning else known)
+            if not journal:
+                return read_log(Path(target.url), position), is_new
+            lookback = self._config.lookback_seconds if self._config.start == "lookback" else 0.0
+            return (
+                read_journal(
+                    target.url,
+                    position,
+                    since=now.timestamp() - lookback,
+                    journalctl=self._journalctl,
+                ),
+                is_new,
+            )
         except OSError as error:
             raise TemporaryError(
                 f"{target.name}: cannot read {target.url}: {error.strerror}"
             ) from error
-        except InputError as error:
-            raise InputError(f"{target.name}: {error}") from error
-        findings = list(self._decode(target, chunk, now))
-        scrape = Scrape(target, now, warnings=chunk.warnings, cursor=chunk.end.model_dump_json())
-        if known is None:
-            findings = self._since_lookback(findings, now, scrape)
-        host = target.host or target.name
-        marks = chunk.marks
-        events = [one.as_event(marks[one.line - 1], host, now) for one in findings]
-        scrape.events, skipped = coalesce(
-            events, burst=self._config.burst_events, limit=self._config.max_events
-        )
-        if skipped:
-            metrics.DISCARDED.labels(self._config.name, "event_limit").inc(skipped)
-            scrape.warnings.append(f"{target.url}: {skipped} events over max_events left out")
-        return scrape, chunk.end
+        except (InputError, TemporaryError) as error:
+            raise type(error)(f"{target.name}: {error}") from error
 
     def _decode(
-        self, target: KernelLogTarget, chunk: Chunk, now: datetime
+        self, target: KernelLogTarget, chunk: Chunk, memory: LogMemory, now: datetime
     ) -> Iterable[KernelFinding]:
         reader = LineReader(
             now=now,
@@ -165,6 +163,7 @@ class KernelLogCollector:
             host=target.host,
             devices={**self._config.devices, **target.devices},
             faults=self._faults,
+            memory=memory,
         )
         for number, line in enumerate(chunk.lines, start=1):
             if finding := decoder.decode(number, line):
@@ -192,3 +191,12 @@ class KernelLogCollector:
                 f"{scrape.target.url}: {passed} findings from before the start passed over"
             )
         return recent
+
+    def _count_losses(self, overwritten: int, skipped: int, scrape: Scrape) -> None:
+        if overwritten:
+            metrics.DISCARDED.labels(self._config.name, "overwritten").inc(overwritten)
+        if skipped:
+            metrics.DISCARDED.labels(self._config.name, "event_limit").inc(skipped)
+            scrape.warnings.append(
+                f"{scrape.target.url}: {skipped} events over max_events left out"
+            )

@@ -2,101 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
-from hashlib import sha256
 
-from fleetops_collectors.kernel_log.lines import KernelLine, LineReader, as_text
-from fleetops_collectors.kernel_log.meaning import meaning_of
-from fleetops_collectors.kernel_log.patterns import Match, PatternMatcher, load_patterns
-from fleetops_schemas.faults import FaultCatalog, load_faults
-from fleetops_schemas.records import Event, JsonScalar, RecommendedAction, Severity
-
-PROTOCOL = "kernel_log"
-UNKNOWN_HOST = "unknown"
-MAX_TEXT = 1024
-_GPU_AT = re.compile(
-    r"NVRM: GPU at PCI:(?P<pci>[0-9A-Fa-f:.]{7,16}): (?P<uuid>GPU-[0-9a-f-]{8,40})"
+from fleetops_collectors.kernel_log.finding import UNKNOWN_HOST, KernelFinding
+from fleetops_collectors.kernel_log.journal_entry import hides_its_text, is_entry
+from fleetops_collectors.kernel_log.judge import meaning_of
+from fleetops_collectors.kernel_log.lines import LineReader
+from fleetops_collectors.kernel_log.links import FLAP_DOWNS
+from fleetops_collectors.kernel_log.meaning import Meaning
+from fleetops_collectors.kernel_log.memory import (
+    HostMemory,
+    LogMemory,
+    normalise_pci,
+    tells_something,
 )
-_PCI = re.compile(r"(?:[0-9a-f]*?([0-9a-f]{4}):)?([0-9a-f]{2}:[0-9a-f]{2})(?:\.([0-9a-f]))?")
+from fleetops_collectors.kernel_log.patterns import Match, PatternMatcher, load_patterns
+from fleetops_collectors.kernel_log.record import KernelLine, as_text
+from fleetops_schemas.faults import FaultCatalog, load_faults
+from fleetops_schemas.records import JsonScalar
 
-
-@dataclass(frozen=True, slots=True)
-class KernelFinding:
-    """One line that means something."""
-
-    line: int
-    """Number of the line, from 1."""
-    time: datetime | None
-    """Aware, UTC; None where the line has no stamp that can be dated."""
-    host: str
-    device: str
-    device_class: str
-    source: str
-    """What wrote it: xid, sxid, nvrm, amdgpu, mce, edac, aer, mlx5, nvme, oom, kernel ..."""
-    code: int | None
-    kind: str
-    severity: Severity
-    recommended_action: RecommendedAction
-    text: str
-    attributes: dict[str, JsonScalar] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, JsonScalar]:
-        """The columns for people and JSON."""
-        return {
-            "line": self.line,
-            "time": self.time.isoformat() if self.time else None,
-            "device": self.device,
-            "source": self.source,
-            "code": self.code,
-            "kind": self.kind,
-            "severity": self.severity.value,
-            "recommended_action": self.recommended_action.value,
-            "text": self.text,
-        }
-
-    def as_event(self, identity: str, host: str, now: datetime) -> Event:
-        """The line as it travels on the bus.
-
-        Args:
-            identity: Names this occurrence: the same line read twice has the same one.
-            host: The host of a line that names none.
-            now: When it was read, aware; also when it happened where the line has no time.
-        """
-        device = self.device
-        if self.host == UNKNOWN_HOST:
-            device = device.replace(UNKNOWN_HOST, host, 1)
-        else:
-            host = self.host
-        return Event(
-            id=sha256(f"{host}\0{identity}\0{self.text}".encode()).hexdigest()[:32],
-            time=self.time or now,
-            observed_at=now,
-            host=host,
-            device=device,
-            device_class=self.device_class,
-            source=PROTOCOL,
-            kind=self.kind,
-            code=self.code,
-            severity=self.severity,
-            text=self.text,
-            attributes={
-                **self.attributes,
-                "log_source": self.source,
-                "recommended_action": self.recommended_action.value,
-            },
-        )
-
-
-def normalise_pci(address: str) -> str:
-    """``0000:9b:00.0`` of any spelling of a PCI address; the text itself where it is none."""
-    lowered = address.lower().strip()
-    match = _PCI.fullmatch(lowered)
-    if match is None:
-        return lowered
-    return f"{match[1] or '0000'}:{match[2]}.{match[3] or '0'}"
+MAX_TEXT = 1024
+FLAPPING = "link_flapping"
 
 
 class KernelLogDecoder:
@@ -110,6 +38,7 @@ class KernelLogDecoder:
         devices: Mapping[str, str] | None = None,
         faults: FaultCatalog | None = None,
         patterns: PatternMatcher | None = None,
+        memory: LogMemory | None = None,
     ) -> None:
         """A decoder of one log.
 
@@ -119,41 +48,50 @@ class KernelLogDecoder:
             devices: By PCI address, the device's name below its host (``gpu3``, ``nic0``).
             faults: The fault tables; those of this version by default.
             patterns: Which lines mean something; those of this version by default.
+            memory: What was read of this log before; it is added to.
         """
         self._reader = reader
         self._host = host
         self._devices = {normalise_pci(pci): name for pci, name in (devices or {}).items()}
         self._faults = faults or load_faults()
         self._patterns = patterns or load_patterns()
-        self._uuids: dict[str, str] = {}
+        self._memory = memory or LogMemory()
 
     def decode(self, number: int, raw: str | bytes) -> KernelFinding | None:
         """What the line means, or None."""
         text = as_text(raw)
-        interesting = self._patterns.may_match(text) or "GPU at PCI" in text
-        if not interesting and not text.startswith("{"):
+        if not self._worth_parsing(text):
             return None
         line = self._reader.parse(text)
-        if line is None or self._learn_uuid(line.text):
+        if line is None:
             return None
-        match = self._patterns.match(line.text)
-        return self._finding(number, line, match) if match else None
-
-    def _finding(self, number: int, line: KernelLine, match: Match) -> KernelFinding:
-        meaning = meaning_of(match, self._faults)
         host = self._host or line.host or UNKNOWN_HOST
-        attributes = dict(meaning.attributes)
-        if pci := match.groups.get("pci"):
-            attributes["pci"] = normalise_pci(pci)
-            if uuid := self._uuids.get(normalise_pci(pci)):
-                attributes["gpu_uuid"] = uuid
-        if line.repeats > 1:
-            attributes["repeats"] = line.repeats
+        memory = self._memory.of(host)
+        memory.learn(line.text)
+        match = self._patterns.match(line.text)
+        return self._finding(number, line, match, host, memory) if match else None
+
+    def _worth_parsing(self, text: str) -> bool:
+        """Most lines of a kernel are not: they hold none of the texts that are looked for."""
+        if self._patterns.may_match(text) or tells_something(text):
+            return True
+        return is_entry(text) and hides_its_text(text)
+
+    def _finding(
+        self, number: int, line: KernelLine, match: Match, host: str, memory: HostMemory
+    ) -> KernelFinding:
+        pci = _address(line, match, memory)
+        device = self._device(host, match, pci)
+        meaning = meaning_of(match, self._faults)
+        if match.pattern.link == "down":
+            meaning = self._link_lost(
+                meaning, f"{device} {meaning.attributes.get('interface', '')}", line, memory
+            )
         return KernelFinding(
             line=number,
             time=line.time,
             host=host,
-            device=self._device(host, match),
+            device=device,
             device_class=match.pattern.device_class,
             source=match.pattern.source,
             code=meaning.code,
@@ -161,24 +99,52 @@ class KernelLogDecoder:
             severity=meaning.severity,
             recommended_action=meaning.action,
             text=line.text[:MAX_TEXT],
-            attributes=attributes,
+            attributes={**meaning.attributes, **_known(pci, line, match, memory)},
         )
 
-    def _device(self, host: str, match: Match) -> str:
-        groups = dict(match.groups)
-        if "pci" in groups:
-            address = normalise_pci(groups["pci"])
-            groups["pci"] = self._devices.get(address, f"pci-{address}")
-        part = match.pattern.device.format(**groups)
-        return f"{host}/{part}" if part else host
+    def _device(self, host: str, match: Match, pci: str) -> str:
+        place = match.pattern.device
+        if not place or ("{pci}" in place and not pci):
+            return host
+        name = self._devices.get(pci, f"pci-{pci}") if pci else ""
+        return f"{host}/{place.format(**{**match.groups, 'pci': name})}"
 
-    def _learn_uuid(self, text: str) -> bool:
-        """The driver names each GPU's UUID before its first error."""
-        found = _GPU_AT.search(text)
-        if found is None:
-            return False
-        self._uuids[normalise_pci(found["pci"])] = found["uuid"]
-        return True
+    def _link_lost(
+        self, meaning: Meaning, link: str, line: KernelLine, memory: HostMemory
+    ) -> Meaning:
+        """One loss is told; a link that comes and goes is a fault."""
+        if line.moment is None:
+            return meaning
+        downs = memory.links.went_down(link, line.moment)
+        if downs < FLAP_DOWNS:
+            return meaning
+        kind = self._faults.kind(FLAPPING)
+        return replace(
+            meaning.judged(kind.severity, kind.action).saying(downs=downs), kind=kind.name
+        )
+
+
+def _address(line: KernelLine, match: Match, memory: HostMemory) -> str:
+    """The PCI address that the line names, else an earlier line of its message, else the kernel."""
+    told = match.groups.get("pci", "")
+    if not told and "{pci}" in match.pattern.device and match.pattern.source == "nvrm":
+        told = memory.announced
+    return normalise_pci(told or line.pci)
+
+
+def _known(pci: str, line: KernelLine, match: Match, memory: HostMemory) -> dict[str, JsonScalar]:
+    known: dict[str, JsonScalar] = {}
+    if pci:
+        known["pci"] = pci
+        if uuid := memory.uuids.get(pci):
+            known["gpu_uuid"] = uuid
+        if serial := memory.serials.get(pci):
+            known["board_serial"] = serial
+    if memory.driver and match.pattern.table == "xid":
+        known["driver_version"] = memory.driver
+    if line.repeats > 1:
+        known["repeats"] = line.repeats
+    return known
 
 
 def decode_kernel_log(  # noqa: PLR0913  keywords of one call, each with a default

@@ -8,12 +8,14 @@ from importlib.resources import files
 from typing import Annotated, Literal, NamedTuple, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from fleetops_schemas.faults import load_faults
 from fleetops_schemas.records import RecommendedAction, Severity
 
-_PCI = r"(?P<pci>(?:[0-9A-Fa-f]{4,8}:)?[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}(?:\.[0-7])?)"
+_MACRO = re.compile(r"%\{(\w+)\}")
+_ELSEWHERE = "_alt"
+"""Ends the name of a group that stands for the same at another place of the line."""
 
 
 class KernelPattern(BaseModel):
@@ -24,8 +26,10 @@ class KernelPattern(BaseModel):
     name: str
     source: str
     """What wrote the line: xid, sxid, mce, edac, aer, mlx5, nvme ..."""
-    contains: Annotated[str, Field(min_length=3)]
+    contains: tuple[Annotated[str, Field(min_length=3)], ...]
+    """Plain texts, one of which the line must hold."""
     regex: re.Pattern[str]
+    """Of the whole line from its beginning: what only quotes the kernel begins otherwise."""
     device: str
     """Name of the device below its host, with the regex's groups in braces."""
     device_class: str
@@ -33,6 +37,13 @@ class KernelPattern(BaseModel):
     kind: str | None = None
     severity: Severity | None = None
     action: RecommendedAction | None = None
+    link: Literal["down", "up"] | None = None
+    """For lines about a network link: which way it went."""
+
+    @field_validator("contains", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _one_meaning(self) -> Self:
@@ -51,14 +62,13 @@ class Match(NamedTuple):
 
 
 class PatternMatcher:
-    """Finds the first pattern that a text matches, without trying them all."""
+    """Finds the first pattern that a text matches, looking for plain texts first."""
 
     def __init__(self, patterns: tuple[KernelPattern, ...]) -> None:
         """Takes the patterns in the order of their precedence."""
-        self._by_literal: dict[str, list[KernelPattern]] = {}
-        for pattern in patterns:
-            self._by_literal.setdefault(pattern.contains, []).append(pattern)
-        self._literals = re.compile("|".join(re.escape(text) for text in self._by_literal))
+        self.patterns = patterns
+        literals = dict.fromkeys(text for pattern in patterns for text in pattern.contains)
+        self._literals = re.compile("|".join(re.escape(text) for text in literals))
 
     def may_match(self, text: str) -> bool:
         """A cheap look: whether the text holds any pattern's literal."""
@@ -66,11 +76,18 @@ class PatternMatcher:
 
     def match(self, text: str) -> Match | None:
         """The first pattern that matches, or None."""
-        for literal in dict.fromkeys(self._literals.findall(text)):
-            for pattern in self._by_literal[literal]:
-                if found := pattern.regex.search(text):
-                    groups = {name: value for name, value in found.groupdict().items() if value}
-                    return Match(pattern, groups)
+        for pattern in self.patterns:
+            if not any(literal in text for literal in pattern.contains):
+                continue
+            if found := pattern.regex.match(text):
+                return Match(
+                    pattern,
+                    {
+                        name.removesuffix(_ELSEWHERE): value
+                        for name, value in found.groupdict().items()
+                        if value
+                    },
+                )
         return None
 
 
@@ -78,5 +95,15 @@ class PatternMatcher:
 def load_patterns() -> PatternMatcher:
     """The patterns shipped with this version."""
     text = (files("fleetops_schemas") / "faults" / "kernel_patterns.yaml").read_text("utf-8")
-    entries = yaml.safe_load(text.replace("(?P<pci>PCI)", _PCI))["patterns"]
-    return PatternMatcher(tuple(KernelPattern.model_validate(entry) for entry in entries))
+    data = yaml.safe_load(text)
+    macros: dict[str, str] = data["macros"]
+
+    def expand(regex: str) -> str:
+        return _MACRO.sub(lambda name: expand(macros[name[1]]), regex)
+
+    return PatternMatcher(
+        tuple(
+            KernelPattern.model_validate({**entry, "regex": expand(entry["regex"])})
+            for entry in data["patterns"]
+        )
+    )

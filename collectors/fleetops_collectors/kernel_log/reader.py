@@ -6,57 +6,22 @@ import errno
 import os
 import stat
 import zlib
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import BinaryIO
 
 from fleetops.core.errors import InputError
-from fleetops_collectors.kernel_log.lines import MAX_LINE_BYTES
+from fleetops_collectors.kernel_log.position import (
+    HEAD_BYTES,
+    MAX_ROUND_BYTES,
+    Chunk,
+    Position,
+)
+from fleetops_collectors.kernel_log.record import MAX_LINE_BYTES
 
-MAX_ROUND_BYTES = 4 * 1024 * 1024
-"""What one round reads at most; the rest is read in the next."""
-HEAD_BYTES = 64
 MAX_ROTATED = 64
+MAX_ROUND_RECORDS = 100_000
 _KMSG_RECORD_BYTES = 8192
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-
-
-class Position(BaseModel):
-    """How far a log was read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    kind: Literal["file", "kmsg"] = "file"
-    inode: int = 0
-    """file: 0 is the beginning of whatever file comes."""
-    offset: int = Field(default=0, ge=0)
-    head_bytes: int = Field(default=0, ge=0, le=HEAD_BYTES)
-    head_crc: int = 0
-    """file: checksum of its first bytes, to tell a truncated and refilled file from the old one."""
-    boot_id: str = ""
-    sequence: int = -1
-    """kmsg: the last record read, of that boot."""
-
-    @classmethod
-    def from_cursor(cls, cursor: str) -> Position | None:
-        """The position in a stored cursor, or None where it is none."""
-        try:
-            return cls.model_validate_json(cursor)
-        except ValidationError:
-            return None
-
-
-@dataclass(slots=True)
-class Chunk:
-    """Lines of one round, what identifies each, and where the next round starts."""
-
-    end: Position
-    lines: list[bytes] = field(default_factory=list)
-    marks: list[str] = field(default_factory=list)
-    """By line: stable while the line exists, over restarts and rotation by renaming."""
-    warnings: list[str] = field(default_factory=list)
 
 
 def read_log(path: Path, position: Position | None) -> Chunk:
@@ -165,31 +130,42 @@ def read_records(descriptor: int, last: int) -> Chunk:
     """
     chunk = Chunk(end=Position())
     size = 0
-    expected = last + 1 if last >= 0 else None
-    while size < MAX_ROUND_BYTES:
-        try:
-            record = os.read(descriptor, _KMSG_RECORD_BYTES)
-        except BlockingIOError:
-            break
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # overwritten before it was read; the next is there
-                continue
-            if error.errno == errno.EINVAL:  # a record longer than the buffer is passed over
-                chunk.warnings.append("a record was too long to read")
-                continue
-            raise
+    for _ in range(MAX_ROUND_RECORDS):
+        record = _next_record(descriptor)
+        if record is None:
+            continue
         if not record:
             break
         sequence = _sequence(record)
         if sequence <= last:
             continue
-        if expected is not None and sequence > expected:
-            chunk.warnings.append(f"{sequence - expected} records were overwritten before reading")
-        expected = sequence + 1
+        if last >= 0:
+            chunk.lost += sequence - last - 1
+        last = sequence
         chunk.lines.append(record)
         chunk.marks.append(str(sequence))
         size += len(record)
+        if size >= MAX_ROUND_BYTES:
+            break
+    if chunk.lost:
+        chunk.warnings.append(f"{chunk.lost} records were lost before they were read")
     return chunk
+
+
+def _next_record(descriptor: int) -> bytes | None:
+    """The next record; None where one cannot be had, b"" where there is none.
+
+    EPIPE: it was overwritten before it was read, and the next stands for it. EINVAL: it is longer
+    than any should be. Both leave a gap in the sequence.
+    """
+    try:
+        return os.read(descriptor, _KMSG_RECORD_BYTES)
+    except BlockingIOError:
+        return b""
+    except OSError as error:
+        if error.errno in (errno.EPIPE, errno.EINVAL):
+            return None
+        raise
 
 
 def _sequence(record: bytes) -> int:

@@ -17,8 +17,9 @@ from fleetops.core.clock import ManualClock, SystemClock
 from fleetops.core.errors import ConfigError, InputError, TemporaryError
 from fleetops_collectors.base import Collector, Resuming, Scrape
 from fleetops_collectors.kernel_log import KernelLogCollector, KernelLogConfig
-from fleetops_collectors.kernel_log.reader import Position, read_log, read_records
-from fleetops_collectors.kernel_log.storm import coalesce
+from fleetops_collectors.kernel_log.position import Position
+from fleetops_collectors.kernel_log.reader import read_log, read_records
+from fleetops_collectors.kernel_log.storm import RateLimit, coalesce
 from fleetops_schemas.records import Event, Severity
 
 BOOT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -243,7 +244,8 @@ def _event(number: int, device: str) -> Event:
 @given(st.lists(st.sampled_from("abc"), max_size=60), st.integers(1, 5), st.integers(1, 20))
 def test_no_occurrence_goes_uncounted(devices: list[str], burst: int, limit: int) -> None:
     events = [_event(number, device) for number, device in enumerate(devices)]
-    taken, skipped = coalesce(events, burst=burst, limit=limit)
+    allowed = RateLimit(burst, refill_seconds=60)
+    taken, skipped = coalesce(events, allowed=allowed, limit=limit, seconds=0.0)
     counted = sum(int(str(event.attributes.get("occurrences", 1))) for event in taken)
     assert counted + skipped == len(events)
     assert len(taken) <= limit
@@ -262,7 +264,7 @@ def test_records_of_a_device_are_read_one_by_one() -> None:
         chunk = read_records(ours.fileno(), last=7)
     assert chunk.marks == ["8", "11"]
     assert chunk.lines[0].startswith(b"6,8,")
-    assert chunk.warnings == ["2 records were overwritten before reading"]
+    assert chunk.warnings == ["2 records were lost before they were read"]
 
 
 def test_the_machines_own_kernel_log() -> None:

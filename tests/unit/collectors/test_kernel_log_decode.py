@@ -12,13 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetops_collectors.kernel_log.decode import (
-    KernelFinding,
-    decode_kernel_log,
-    normalise_pci,
-)
-from fleetops_collectors.kernel_log.lines import MAX_LINE_BYTES, bounded_lines
+from fleetops_collectors.kernel_log import KernelFinding, decode_kernel_log
+from fleetops_collectors.kernel_log.memory import normalise_pci
 from fleetops_collectors.kernel_log.patterns import load_patterns
+from fleetops_collectors.kernel_log.record import MAX_LINE_BYTES, bounded_lines
 from fleetops_schemas.records import RecommendedAction, Severity
 from tests.support import fixtures
 
@@ -145,46 +142,6 @@ def test_other_programs_that_quote_the_kernel_are_not_believed(line: str) -> Non
 )
 def test_lines_that_mean_nothing(line: str) -> None:
     assert decode(line) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "device", "source", "kind", "severity", "action"),
-    [
-        ("NVRM: GPU 0000:9b:00.0: GPU has fallen off the bus.", "pci-0000:9b:00.0", "nvrm", "accelerator_fallen_off_bus", "critical", "drain"),
-        ("NVRM: GPU 0000:9b:00.0: RmInitAdapter failed! (0x26:0xffff:1482)", "pci-0000:9b:00.0", "nvrm", "accelerator_driver", "critical", "inspect"),
-        ("amdgpu 0000:c1:00.0: amdgpu: socket: 0, die: 0 2 new uncorrectable hardware errors detected in umc block", "pci-0000:c1:00.0", "amdgpu", "accelerator_memory_uncorrectable", "critical", "drain_and_reset"),
-        ("amdgpu 0000:c1:00.0: amdgpu: 5 correctable hardware errors detected in umc block", "pci-0000:c1:00.0", "amdgpu", "memory_corrected", "info", "watch"),
-        ("mce: [Hardware Error]: CPU 12: Machine Check: 0 Bank 7: be00000000800400", "cpu12", "mce", "machine_check", "critical", "inspect"),
-        ("mce: [Hardware Error]: CPU 12: Machine Check: 0 Bank 7: 8c00004000010090", "cpu12", "mce", "machine_check", "info", "watch"),
-        ("{1}[Hardware Error]: event severity: fatal", "", "mce", "machine_check", "critical", "inspect"),
-        ("{1}[Hardware Error]: event severity: corrected", "", "mce", "machine_check", "info", "watch"),
-        ("EDAC MC0: 1 CE memory read error on CPU_SrcID#0_MC#0_Chan#0_DIMM#0", "MC0", "edac", "memory_corrected", "info", "watch"),
-        ("EDAC MC1: 1 UE memory read error on CPU_SrcID#0_MC#0_Chan#0_DIMM#0", "MC1", "edac", "machine_check", "critical", "inspect"),
-        ("pcieport 0000:00:01.0: AER: Multiple Corrected error received: 0000:01:00.0", "pci-0000:01:00.0", "aer", "pcie_error", "info", "watch"),
-        ("pcieport 0000:00:01.0: AER: Uncorrectable (Fatal) error message received from 0000:01:00.0", "pci-0000:01:00.0", "aer", "pcie_error", "critical", "inspect"),
-        ("nvme 0000:01:00.0: PCIe Bus Error: severity=Uncorrected (Non-Fatal), type=Transaction Layer, (Requester ID)", "pci-0000:01:00.0", "aer", "pcie_error", "warning", "inspect"),
-        ("nvidia 0000:9b:00.0: AER: PCIe Bus Error: severity=Uncorrectable (Fatal), type=Data Link Layer", "pci-0000:9b:00.0", "aer", "pcie_error", "critical", "inspect"),
-        ("pcieport 0000:00:01.0: DPC: containment event, status:0x1f01 source:0x0000", "pci-0000:00:01.0", "aer", "pcie_error", "critical", "inspect"),
-        ("mlx5_core 0000:5e:00.0 ens3f0np0: Link down", "pci-0000:5e:00.0", "mlx5", "link_down", "warning", "inspect"),
-        ("mlx5_core 0000:5e:00.0: Port module event[error]: module 0, Cable error, High Temperature", "pci-0000:5e:00.0", "mlx5", "link_errors", "warning", "inspect"),
-        ("mlx5_core 0000:5e:00.0: poll_health:825:(pid 0): device's health compromised - reached miss count", "pci-0000:5e:00.0", "mlx5", "link_errors", "critical", "inspect"),
-        ("nvme nvme3: I/O tag 12 (0f0c) opcode 0x2 (I/O Cmd) QID 3 timeout, aborting req_op:READ(0) size:4096", "nvme3", "nvme", "storage_error", "warning", "inspect"),
-        ("nvme nvme3: controller is down; will reset: CSTS=0xffffffff, PCI_STATUS=0xffff", "nvme3", "nvme", "storage_error", "warning", "inspect"),
-        ("blk_update_request: critical medium error, dev nvme0n1, sector 1234 op 0x0:(READ)", "nvme0", "block", "storage_error", "critical", "inspect"),
-        ("Out of memory: Killed process 4711 (python3) total-vm:1kB, anon-rss:1kB", "", "oom", "host_memory_exhausted", "warning", "check_job"),
-        ("Memory cgroup out of memory: Killed process 4711 (python3) total-vm:1kB", "", "oom", "host_memory_exhausted", "warning", "check_job"),
-        ("watchdog: BUG: soft lockup - CPU#12 stuck for 23s! [python3:123]", "", "kernel", "kernel_fault", "critical", "inspect"),
-        ("INFO: task kworker/u8:1:99 blocked for more than 122 seconds.", "", "kernel", "kernel_fault", "warning", "inspect"),
-        ("Kernel panic - not syncing: Fatal exception in interrupt", "", "kernel", "kernel_fault", "critical", "inspect"),
-    ],
-)  # fmt: skip
-def test_every_family(
-    text: str, device: str, source: str, kind: str, severity: str, action: str
-) -> None:
-    finding = one(f"4,1,1,-;{text}")
-    assert finding.device == (f"n1/{device}" if device else "n1")
-    assert (finding.source, finding.kind) == (source, kind)
-    assert (finding.severity.value, finding.recommended_action.value) == (severity, action)
 
 
 def test_a_line_names_its_device_by_the_hosts_map() -> None:
