@@ -8,6 +8,7 @@ from typing_extensions import override
 from fleetops_collectors.prometheus import decode_prometheus
 from fleetops_schemas.readings import Reading
 from tests.fuzz.decoder_fuzz import DecoderFuzz
+from tests.unit.collectors import exporter_texts as texts
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 GPU = 'gpu="0",UUID="GPU-1",device="nvidia0",modelName="NVIDIA H100",Hostname="node001"'
@@ -30,7 +31,10 @@ fleetops_training_step_total{{{RANK}}} 1200
 class TestFuzzPrometheus(DecoderFuzz):
     @override
     def seeds(self) -> Sequence[bytes]:
-        return [DCGM.encode(), TRAINING.encode(), (DCGM + TRAINING + "# EOF\n").encode()]
+        return [
+            *(DCGM.encode(), TRAINING.encode(), (DCGM + TRAINING + "# EOF\n").encode()),
+            *(texts.AMD.encode(), texts.NODE.encode(), (texts.DCGM + texts.OPENMETRICS).encode()),
+        ]
 
     @override
     def decode(self, payload: bytes) -> Iterable[Reading]:

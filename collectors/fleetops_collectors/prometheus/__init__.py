@@ -1,4 +1,4 @@
-"""Prometheus text: dcgm-exporter, and training jobs that report their own steps."""
+"""Prometheus and OpenMetrics text: exporters of accelerators and hosts, and training jobs."""
 
 from fleetops_collectors.prometheus.collector import PrometheusCollector, PrometheusConfig
 from fleetops_collectors.prometheus.text import DecodedText, SkippedLine, decode_prometheus

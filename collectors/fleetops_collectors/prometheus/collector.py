@@ -1,4 +1,4 @@
-"""The ``prometheus`` collector: dcgm-exporter, and training jobs that report their own steps.
+"""The ``prometheus`` collector: exporters of accelerators and hosts, and jobs' own steps.
 
 What the text means is decoded by :mod:`fleetops_collectors.prometheus.text`.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
 import httpx
@@ -17,7 +19,9 @@ from fleetops.core.clock import Clock
 from fleetops.core.config import secret
 from fleetops.core.errors import InputError, TemporaryError
 from fleetops_collectors.base import CollectorConfig, Scrape, Target
+from fleetops_collectors.decoded import Decoded
 from fleetops_collectors.http import (
+    Answer,
     Connection,
     HttpTargets,
     make_client,
@@ -25,6 +29,10 @@ from fleetops_collectors.http import (
     tls_context,
 )
 from fleetops_collectors.prometheus.text import decode_prometheus
+
+ACCEPT = "application/openmetrics-text;version=1.0.0;q=0.9,text/plain;version=0.0.4"
+"""Plain text first: it is the cheaper one to write, and every exporter has it."""
+OPENMETRICS = "application/openmetrics-text"
 
 
 class PrometheusConfig(CollectorConfig):
@@ -63,13 +71,14 @@ class PrometheusCollector:
             InputError: it answered something that is no Prometheus text.
             TemporaryError: it did not answer.
         """
-        body = await self._get(target)
+        answer = await self._get(target)
         now = self._clock.now()
         decoded = decode_prometheus(
-            body,
+            answer.body,
             host=target.host,
             now=now,
             stale_after_seconds=self._config.stale_after_seconds,
+            openmetrics=answer.headers.get("content-type", "").startswith(OPENMETRICS),
         )
         if not decoded.samples:
             why = decoded.warnings() or ["it is empty"]
@@ -77,29 +86,38 @@ class PrometheusCollector:
                 f"{target.name}: {target.url}: no Prometheus text: {why[0]}; "
                 "check that the address ends in the exporter's metrics path"
             )
-        return Scrape(
-            target=target,
-            observed_at=now,
-            readings=decoded.readings,
-            labels=decoded.labels,
-            warnings=decoded.warnings(),
-        )
+        return Scrape.of(target, now, decoded)
 
-    async def _get(self, target: Target) -> bytes:
+    @classmethod
+    def decode_recording(cls, path: Path, host: str | None, now: datetime) -> Decoded:
+        """Reads a recorded text.
+
+        Raises:
+            InputError: the file cannot be read, or holds no sample.
+        """
+        try:
+            decoded = decode_prometheus(path.read_bytes(), host=host)
+        except OSError as error:
+            raise InputError(f"{path}: cannot read it: {error.strerror}") from error
+        if not decoded.samples:
+            raise InputError(f"{path}: no Prometheus sample in it; is it the text of /metrics?")
+        return decoded
+
+    async def _get(self, target: Target) -> Answer:
         where = f"{target.name}: {target.url}"
         answer = await self._connection(target).ask(
             "GET",
             target.url,
             where=where,
             max_bytes=self._config.max_body_bytes,
-            headers={"Accept": "text/plain;version=0.0.4"},
+            headers={"Accept": ACCEPT},
             auth=self._credentials(),
         )
         if answer.status == httpx.codes.TOO_MANY_REQUESTS or answer.status >= 500:  # noqa: PLR2004
             raise TemporaryError(f"{where}: {status_text(answer)}; look at its log")
         if answer.status != httpx.codes.OK:
             raise InputError(f"{where}: {status_text(answer)}; check path and credentials")
-        return answer.body
+        return answer
 
     def _credentials(self) -> httpx.BasicAuth | None:
         config = self._config

@@ -1,47 +1,39 @@
-"""Prometheus text as dcgm-exporter and training jobs write it. Pure: no network, no clock."""
+"""Prometheus and OpenMetrics text of exporters and training jobs. Pure: no network, no clock."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import NamedTuple
 
-from fleetops_collectors.quality import judge
-from fleetops_schemas.catalog import Metric, Source, load_catalog
+from typing_extensions import override
+
+from fleetops_collectors.decoded import Decoded
+from fleetops_collectors.device_names import part_name
+from fleetops_collectors.prometheus.columns import AMD, Choice, Column, columns
+from fleetops_collectors.prometheus.entities import Entity, entity_of
+from fleetops_collectors.prometheus.hwmon import NAMES as HWMON_NAMES
+from fleetops_collectors.prometheus.hwmon import TEMPERATURE, Hwmon
+from fleetops_collectors.prometheus.lines import labels_of, number_of, split
+from fleetops_collectors.prometheus.values import verdict
+from fleetops_schemas.identity import DeviceIdentity
 from fleetops_schemas.readings import Quality, Reading
 
 MAX_REPORTED_LINES = 100
 """Skipped lines that are kept with number and reason; all are counted."""
-MAX_INDEX_DIGITS = 9
-"""Of the number of an accelerator or a rank."""
+LAST_SECOND = 253402300799
+"""Of year 9999; beyond it there is no datetime."""
+TOLD_LINES = 5
+"""Skipped lines that are told with their text."""
 
-_INT_BLANKS = frozenset(
-    # dcgm_structs.h: DCGM_INT32_BLANK and DCGM_INT64_BLANK, then +1 not found,
-    # +2 not supported, +3 no permission; +15 leaves room for what the header may add.
-    [0x7FFFFFF0 + n for n in range(4)] + [0x7FFFFFFFFFFFFFF0 + n for n in range(16)]
-)
-_FP64_BLANKS = frozenset(140737488355328.0 + n for n in range(16))
-"""dcgm_structs.h: DCGM_FP64_BLANK and its variants."""
-_INT64_BLANK_AS_FLOAT = float(0x7FFFFFFFFFFFFFF0)
-"""All INT64 blanks round to 2**63 once anything on the way held them as a float."""
-_ZERO_IS_BLANK = frozenset({"memory_temperature_celsius"})
-"""A board without the sensor reports 0 (seen on L4, T4 and L40S)."""
-
-_LINE = re.compile(
-    r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)"
-    r'(?:[ \t]*\{(?P<labels>(?:[^"{}]|"[^"\\]*(?:\\.[^"\\]*)*")*)\})?'
-    r"[ \t]*(?P<rest>[^{}#]*?)[ \t]*(?:#.*)?"
-)
-_LABEL = re.compile(
-    r'[ \t]*([a-zA-Z_][a-zA-Z0-9_]*)[ \t]*=[ \t]*"([^"\\]*(?:\\.[^"\\]*)*)"[ \t]*(?:,|$)'
-)
-_ESCAPE = re.compile(r"\\(.)")
-_ESCAPES = {"n": "\n", "\\": "\\", '"': '"'}
-_UNSAFE = re.compile(r"[^A-Za-z0-9._:-]")
+_NODE_NAME = re.compile(r'^node_uname_info\{[^\n]*?\bnodename="([^"\\\n]+)"', re.MULTILINE)
+_ADAPTER_INFO = "node_infiniband_info"
+_JOINED = HWMON_NAMES | {_ADAPTER_INFO}
+_END = "# EOF"
+_SHARED_SENSORS = frozenset({"power_watts"})
+"""AMD: a partition other than the first reports 0 of these, for want of a sensor of its own."""
 
 
 class SkippedLine(NamedTuple):
@@ -55,12 +47,9 @@ class SkippedLine(NamedTuple):
 
 
 @dataclass(slots=True)
-class DecodedText:
+class DecodedText(Decoded):
     """What a text held."""
 
-    readings: list[Reading] = field(default_factory=list)
-    labels: dict[str, dict[str, str]] = field(default_factory=dict)
-    """By device: the labels of its class."""
     samples: int = 0
     """Well-formed sample lines, used or not."""
     skipped: list[SkippedLine] = field(default_factory=list)
@@ -68,8 +57,6 @@ class DecodedText:
     skipped_total: int = 0
     duplicates: int = 0
     """Samples of a value that came before (one GPU shared by several pods)."""
-    unmapped: Counter[str] = field(default_factory=Counter)
-    """Well-formed samples without a column in the catalog, by metric name."""
 
     def skip(self, line: int, reason: str, text: str) -> None:
         """Counts a line that could not be used, and keeps the first ones."""
@@ -77,41 +64,17 @@ class DecodedText:
         if len(self.skipped) < MAX_REPORTED_LINES:
             self.skipped.append(SkippedLine(line, reason, text[:80]))
 
+    @override
     def warnings(self) -> list[str]:
-        """What was skipped, for people: one line each, then the rest as a number."""
-        lines = [f"line {skip.line}: {skip.reason}: {skip.text!r}" for skip in self.skipped[:5]]
+        """What was skipped: one line each, then the rest as a number.
+
+        Samples without a column are no warning: an exporter has hundreds of them by design.
+        """
+        told = self.skipped[:TOLD_LINES]
+        lines = [f"line {skip.line}: {skip.reason}: {skip.text!r}" for skip in told]
         if self.skipped_total > len(lines):
             lines.append(f"{self.skipped_total - len(lines)} more lines skipped")
-        return lines
-
-
-class _Entity(NamedTuple):
-    """Whom a set of labels speaks of."""
-
-    device: str
-    reason: str = ""
-    """Why there is no device, if there is none."""
-    labels: dict[str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    device_class: str
-    metric: Metric
-    source: Source
-    blanks: bool
-    """Whether DCGM's blank numbers are to be expected."""
-
-
-@cache
-def _columns() -> dict[str, _Column]:
-    """By exposed name; a field's old and new name are both there."""
-    found = {}
-    for protocol in ("dcgm", "training"):
-        for name, places in load_catalog().by_source(protocol).items():
-            device_class, metric, source = places[0]
-            found[name] = _Column(device_class.name, metric, source, protocol == "dcgm")
-    return found
+        return [*self.problems, *lines]
 
 
 def decode_prometheus(
@@ -120,6 +83,7 @@ def decode_prometheus(
     host: str | None = None,
     now: datetime | None = None,
     stale_after_seconds: float = 300.0,
+    openmetrics: bool | None = None,
 ) -> DecodedText:
     """The readings in Prometheus text (0.0.4) or OpenMetrics text (1.0).
 
@@ -127,183 +91,213 @@ def decode_prometheus(
 
     Args:
         text: the exposition; bytes are taken as UTF-8.
-        host: the host that was scraped; without it each sample's own ``Hostname`` (dcgm-exporter)
-            or ``host`` (training) label is taken.
+        host: the host that was scraped; without it each sample's own label is taken: ``Hostname``
+            (dcgm-exporter), ``hostname`` (AMD), ``host`` (training), and for node_exporter the
+            name in ``node_uname_info``.
         now: samples that carry a time older than ``stale_after_seconds`` before it are stale.
-            Without it none is.
+            Without it none is, and no identities are given, which need a time.
         stale_after_seconds: see ``now``.
+        openmetrics: whether it must be OpenMetrics text, as the answer's content type says; a
+            text cut off before its end mark is told then. None: judged by the end mark.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
-    oldest = now - timedelta(seconds=stale_after_seconds) if now else None
-    # OpenMetrics ends with a mark, and gives times in seconds; Prometheus text in milliseconds.
-    time_unit_seconds = 1.0 if text.rstrip().endswith("# EOF") else 0.001
-    return _Decoder(host, oldest, time_unit_seconds).decode(text)
+    decoder = _Decoder(host or _node_name(text), now, stale_after_seconds)
+    ended = text.rstrip().endswith(_END)
+    if openmetrics and not ended:
+        text = decoder.cut_off(text)
+    return decoder.decode(text, 1.0 if ended or openmetrics else 0.001)
+
+
+def _node_name(text: str) -> str | None:
+    match = _NODE_NAME.search(text)
+    return match[1] if match else None
 
 
 class _Decoder:
     """One text; remembers every set of labels, since each returns for every metric."""
 
-    def __init__(self, host: str | None, oldest: datetime | None, time_unit: float) -> None:
+    def __init__(self, host: str | None, now: datetime | None, stale_after_seconds: float) -> None:
         self._host = host
-        self._oldest = oldest
-        self._time_unit = time_unit
-        self._entities: dict[tuple[str, str], _Entity] = {}
-        self._seen: set[tuple[str, str]] = set()
+        self._now = now
+        self._oldest = now - timedelta(seconds=stale_after_seconds) if now else None
+        self._time_unit = 0.001
+        self._place = 0, ""
+        self._entities: dict[tuple[str, str], dict[str, Entity]] = defaultdict(dict)
+        """By exporter and class, then by the text of the labels."""
+        self._held: dict[str, dict[str, tuple[int, Column]]] = defaultdict(dict)
+        """By device and metric: which reading it is, and from which column."""
+        self._identities: dict[str, DeviceIdentity] = {}
+        self._hwmon = Hwmon()
         self._out = DecodedText()
 
-    def decode(self, text: str) -> DecodedText:
-        columns = _columns()
+    def cut_off(self, text: str) -> str:
+        """The text up to its last whole line; says that the end is missing."""
+        whole = text[: text.rfind("\n") + 1]
+        self._out.problems.append(
+            f"the text was cut off: no {_END!r} after {whole.count(chr(10))} lines"
+        )
+        return whole
+
+    def decode(self, text: str, time_unit_seconds: float) -> DecodedText:
+        """Everything in the text, whose times count in units of so many seconds."""
+        # OpenMetrics gives times in seconds, Prometheus text in milliseconds.
+        self._time_unit = time_unit_seconds
+        known = columns()
         for number, line in enumerate(text.split("\n"), 1):
             if not line or line[0] == "#" or not (line := line.strip()) or line[0] == "#":
                 continue
-            parts = _split(line)
+            self._place = number, line
+            parts = split(line)
             if parts is None:
-                self._out.skip(number, "not a sample", line)
+                self._skip("not a sample")
                 continue
             name, labels, value, stamp = parts
-            column = columns.get(name) or columns.get(name.removesuffix("_total"))
-            raw = _number(value)
+            column = known.get(name) or known.get(name.removesuffix("_total"))
+            raw = number_of(value)
             if raw is None:
-                self._out.skip(number, f"{value!r} is no number", line)
-            elif column is None:
-                self._out.samples += 1
-                self._out.unmapped[name] += 1
+                self._skip(f"{value!r} is no number")
+            elif isinstance(column, Column):
+                self._sample(column, labels, raw, stamp)
+            elif column is not None:
+                self._choose(column, name, labels, raw, stamp)
+            elif name in _JOINED:
+                self._join(name, labels, raw)
             else:
-                self._sample(number, line, column, labels, raw, stamp)
+                self._unmapped(name)
+        self._finish()
         return self._out
 
-    def _sample(
-        self, number: int, line: str, column: _Column, labels: str, raw: float, stamp: str
-    ) -> None:
-        key = (column.device_class, labels)
-        entity = self._entities.get(key)
-        if entity is None:
-            entity = self._entities[key] = _entity(column.device_class, labels, self._host)
-        if not entity.device:
-            self._out.skip(number, entity.reason, line)
-            return
+    def _skip(self, reason: str) -> None:
+        number, line = self._place
+        self._out.skip(number, reason, line)
+
+    def _unmapped(self, name: str) -> None:
         self._out.samples += 1
-        metric = column.metric
-        if (entity.device, metric.name) in self._seen:
-            self._out.duplicates += 1
+        self._out.unmapped[name] += 1
+
+    def _sample(self, column: Column, labels: str, raw: float, stamp: str) -> None:
+        known = self._entities[column.exporter, column.device_class]
+        entity = known.get(labels)
+        if entity is None:
+            entity = known[labels] = self._entity(column, labels)
+        device, metric, out = entity.device, column.metric, self._out
+        if entity.part:
+            self._unmapped(column.source.name)
             return
-        self._seen.add((entity.device, metric.name))
-        if entity.labels:
-            self._out.labels[entity.device] = entity.labels
-        time = datetime.fromtimestamp(float(stamp) * self._time_unit, UTC) if stamp else None
-        value, quality = _judge(column, raw)
+        if not device:
+            self._skip(entity.reason)
+            return
+        seconds = float(stamp) * self._time_unit if stamp else 0.0
+        if seconds > LAST_SECOND:
+            self._skip(f"{stamp} is no time")
+            return
+        out.samples += 1
+        time = datetime.fromtimestamp(seconds, UTC) if stamp else None
+        value, quality = verdict(column, raw)
         if time and self._oldest and time < self._oldest:
             value, quality = None, Quality.STALE
-        self._out.readings.append(
-            Reading(
-                column.device_class, entity.device, metric.name, value, metric.unit, quality, time
-            )
+        elif not entity.whole and value == 0 and _is_of_the_whole(column):
+            value, quality = None, Quality.ABSENT
+        reading = Reading(
+            column.device_class, device, metric.name, value, metric.unit, quality, time
         )
+        held = self._held[device]
+        before = held.get(metric.name)
+        if before is None:
+            held[metric.name] = len(out.readings), column
+            out.readings.append(reading)
+        else:
+            self._again(reading, column, *before)
+
+    def _again(self, reading: Reading, column: Column, at: int, known: Column) -> None:
+        """A further sample of a value: the better name's is taken, equal ones are combined."""
+        readings, unmapped = self._out.readings, self._out.unmapped
+        value, held = reading.value, readings[at].value
+        if value is not None and (held is None or column.rank < known.rank):
+            readings[at] = reading
+            self._held[reading.device][reading.metric] = at, column
+            if column.rank != known.rank:
+                unmapped[known.source.name] += 1
+        elif column.rank != known.rank:
+            unmapped[column.source.name] += 1
+        elif column.combine is None:
+            self._out.duplicates += 1
+        elif value is not None and held is not None:
+            readings[at] = readings[at]._replace(value=column.combine(held, value))
+
+    def _entity(self, column: Column, text: str) -> Entity:
+        labels = labels_of(text)
+        if labels is None:
+            return Entity("", "its labels are malformed")
+        entity = entity_of(column, labels, self._host)
+        if entity.labels:
+            self._out.labels[entity.device] = entity.labels
+        if entity.identity:
+            self._identify(entity.device, column.device_class, entity.identity)
+        return entity
+
+    def _choose(self, choice: Choice, name: str, text: str, raw: float, stamp: str) -> None:
+        """A sample whose column depends on a label."""
+        labels = labels_of(text)
+        if labels is None:
+            self._skip("its labels are malformed")
+        elif (column := choice.pick(labels)) is None:
+            self._unmapped(name)
+        else:
+            self._sample(column, text, raw, stamp)
+
+    def _join(self, name: str, text: str, raw: float) -> None:
+        """A sample that says something only beside others."""
+        labels = labels_of(text)
+        if labels is None:
+            self._skip("its labels are malformed")
+            return
+        self._out.samples += 1
+        if name == _ADAPTER_INFO:
+            self._adapter(labels)
+        else:
+            self._hwmon.take(name, labels, raw)
+
+    def _adapter(self, labels: dict[str, str]) -> None:
+        if self._host and (adapter := labels.get("device")):
+            said = {
+                "model": labels.get("hca_type", ""),
+                "part_number": labels.get("board_id", ""),
+                "firmware": labels.get("firmware_version", ""),
+            }
+            device = f"{part_name(self._host)}/{part_name(adapter)}"
+            self._identify(device, "fabric_port", said)
+
+    def _identify(self, device: str, device_class: str, said: dict[str, str]) -> None:
+        if self._now and device not in self._identities:
+            self._identities[device] = DeviceIdentity(
+                device=device,
+                device_class=device_class,
+                host=device.split("/", 1)[0],
+                source="prometheus",
+                observed_at=self._now,
+                **said,
+            )
+
+    def _finish(self) -> None:
+        out = self._out
+        out.identities.extend(self._identities.values())
+        if elsewhere := self._hwmon.unmapped():
+            out.unmapped[TEMPERATURE] += elsewhere
+        for column, (value, quality) in self._hwmon.temperatures():
+            if self._host is None:
+                out.problems.append(
+                    f"{column.metric.name}: the target names no host, and there is no "
+                    "node_uname_info"
+                )
+                continue
+            device, metric = part_name(self._host), column.metric
+            if metric.name not in self._held[device]:
+                out.readings.append(
+                    Reading(column.device_class, device, metric.name, value, metric.unit, quality)
+                )
 
 
-def _split(line: str) -> tuple[str, str, str, str] | None:
-    """Name, label text, value and time ("" without one); None if it is no sample."""
-    opening = line.find("{")
-    if opening > 0 and "#" not in line:  # the usual shape, without a regular expression
-        closing = line.rfind("}")
-        name, labels, rest = line[:opening], line[opening + 1 : closing], line[closing + 1 :]
-        if not name.isidentifier() or closing < opening:
-            return None
-    else:
-        match = _LINE.fullmatch(line)
-        if match is None:
-            return None
-        name, labels, rest = match["name"], match["labels"] or "", match["rest"]
-    parts = rest.split()
-    if len(parts) == 1:
-        return name, labels, parts[0], ""
-    if len(parts) == 2 and _is_time(parts[1]):  # noqa: PLR2004 (value and time)
-        return name, labels, parts[0], parts[1]
-    return None
-
-
-def _is_time(text: str) -> bool:
-    number = _number(text)
-    # Year 9999 in milliseconds; beyond it there is no datetime.
-    return number is not None and 0 <= number < 2.5e14  # noqa: PLR2004
-
-
-def _number(text: str) -> float | None:
-    """The number, whole ones exactly: a blank 64 bit integer would not survive as a float."""
-    if "_" in text:
-        return None  # Python's own grouping, not Prometheus'
-    try:
-        return int(text) if text.isdecimal() and text.isascii() else float(text)
-    except ValueError:
-        return None
-
-
-def _judge(column: _Column, raw: float) -> tuple[float | int | None, Quality]:
-    if raw != raw:  # noqa: PLR0124 (only NaN is unequal to itself)
-        return None, Quality.MISSING
-    if column.blanks and (
-        raw in _INT_BLANKS
-        or raw in _FP64_BLANKS
-        or raw == _INT64_BLANK_AS_FLOAT
-        or (raw == 0 and column.metric.name in _ZERO_IS_BLANK)
-    ):
-        return None, Quality.SENTINEL
-    return judge(column.metric, raw, column.source.scale, column.source.offset)
-
-
-def _entity(device_class: str, text: str, host: str | None) -> _Entity:
-    labels = _labels(text)
-    if labels is None:
-        return _Entity("", "its labels are malformed")
-    name: Callable[[dict[str, str], str | None], _Entity]
-    name = _rank if device_class == "training_rank" else _accelerator
-    return name(labels, host)
-
-
-def _labels(text: str) -> dict[str, str] | None:
-    """The labels, unescaped; None if malformed."""
-    labels: dict[str, str] = {}
-    position = 0
-    while position < len(text):
-        match = _LABEL.match(text, position)
-        if match is None:
-            return None if text[position:].strip() else labels
-        value = match[2]
-        if "\\" in value:
-            value = _ESCAPE.sub(lambda escape: _ESCAPES.get(escape[1], escape[0]), value)
-        labels[match[1]] = value
-        position = match.end()
-    return labels
-
-
-def _is_number(label: str) -> bool:
-    return label.isdecimal() and len(label) <= MAX_INDEX_DIGITS
-
-
-def _accelerator(labels: dict[str, str], host: str | None) -> _Entity:
-    host = host or labels.get("Hostname") or labels.get("hostname")
-    gpu = labels.get("gpu", "")
-    if not _is_number(gpu):
-        return _Entity("", "it has no gpu label; it speaks of no single accelerator")
-    if not host:
-        return _Entity("", "it has no Hostname label and the target names no host")
-    if "nvlink" in labels:
-        return _Entity("", "it speaks of one link; only whole accelerators have columns")
-    device = f"{_safe(host)}/gpu{int(gpu)}"
-    if instance := labels.get("GPU_I_ID"):
-        device = f"{device}/mig{_safe(instance)}"
-    return _Entity(device)
-
-
-def _rank(labels: dict[str, str], host: str | None) -> _Entity:
-    host = host or labels.get("host")
-    job, rank = labels.get("job"), labels.get("rank", "")
-    if not host or not job or not _is_number(rank):
-        return _Entity("", "a training sample needs the labels job, host and rank")
-    return _Entity(f"{_safe(host)}/job{_safe(job)}/rank{int(rank)}", labels={"job": job})
-
-
-def _safe(text: str) -> str:
-    """The text as one part of a device name."""
-    return _UNSAFE.sub("_", text)
+def _is_of_the_whole(column: Column) -> bool:
+    return column.exporter == AMD and column.metric.name in _SHARED_SENSORS

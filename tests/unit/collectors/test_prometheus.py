@@ -255,5 +255,6 @@ def test_numbers_of_any_length_are_no_trouble() -> None:
         f'DCGM_FI_DEV_GPU_TEMP{{gpu="{digits}",Hostname="n"}} 40\n'
         f"DCGM_FI_DEV_GPU_TEMP{{{GPU}}} 40\n"
     )
-    (reading,) = decode_prometheus(text).readings
-    assert (reading.metric, reading.value) == ("temperature_celsius", 40)
+    power, temperature = decode_prometheus(text).readings
+    assert (power.value, power.quality) == (None, Quality.OUT_OF_RANGE)
+    assert (temperature.metric, temperature.value) == ("temperature_celsius", 40)

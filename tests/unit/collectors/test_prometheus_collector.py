@@ -135,3 +135,63 @@ def test_a_missing_secret_file_names_the_key(tmp_path: Path) -> None:
 def test_a_missing_ca_file_names_the_key(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="ca_file"):
         scrape(Reply(body=TEXT), ca_file=str(tmp_path / "none"))
+
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+def test_both_formats_are_accepted_and_told_apart_by_their_type() -> None:
+    seen: list[str] = []
+
+    def answer(request: Request) -> Reply:
+        seen.append(request.headers["Accept"])
+        return Reply(body=TEXT + b"# EOF\n", headers={"Content-Type": OPENMETRICS})
+
+    config = PrometheusConfig(name="test")
+
+    async def run(url: str) -> Scrape:
+        collector = PrometheusCollector.create(config, ManualClock())
+        try:
+            return await collector.collect(Target(name="t", url=url, host="node001"))
+        finally:
+            await collector.close()
+
+    with serving(answer) as url:
+        assert asyncio.run(run(url)).warnings == []
+    assert "application/openmetrics-text;version=1.0.0" in seen[0]
+    assert "text/plain;version=0.0.4" in seen[0]
+
+
+def test_openmetrics_without_its_end_was_cut_off() -> None:
+    cut = Reply(body=TEXT + TEXT[:20], headers={"Content-Type": OPENMETRICS})
+    result = scrape(cut)
+    assert len(result.readings) == 1
+    assert result.warnings == ["the text was cut off: no '# EOF' after 1 lines"]
+
+
+def test_an_exporter_that_restarts_begins_its_counters_anew() -> None:
+    """What it says is handed on as it is; while it is away there is no reading, and no old one."""
+    replies = [
+        Reply(body=b'DCGM_FI_DEV_PCIE_REPLAY_COUNTER{gpu="0"} 4294967290\n'),
+        Reply(503, b"starting"),
+        Reply(body=b"# HELP nothing yet\nup 1\n"),
+        Reply(body=b'DCGM_FI_DEV_PCIE_REPLAY_COUNTER{gpu="0"} 3\n'),
+    ]
+    config = PrometheusConfig(name="test")
+
+    async def run(url: str) -> list[list[float | int | None] | str]:
+        collector = PrometheusCollector.create(config, ManualClock())
+        target = Target(name="t", url=url, host="node001")
+        told: list[list[float | int | None] | str] = []
+        try:
+            for _ in range(4):
+                try:
+                    told.append([r.value for r in (await collector.collect(target)).readings])
+                except TemporaryError as error:
+                    told.append(type(error).__name__)
+        finally:
+            await collector.close()
+        return told
+
+    with serving(lambda _: replies.pop(0)) as url:
+        assert asyncio.run(run(url)) == [[4294967290], "TemporaryError", [], [3]]

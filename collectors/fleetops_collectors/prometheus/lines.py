@@ -1,0 +1,85 @@
+"""Lines of Prometheus text (0.0.4) and OpenMetrics text (1.0): name, labels, number, time."""
+
+from __future__ import annotations
+
+import math
+import re
+
+MAX_TIME = 2.5e14
+"""Year 9999 in milliseconds; beyond it there is no datetime."""
+BEYOND = 2**64 + 1
+"""Stands for every larger whole number: no source counts so far, and text may hold any."""
+_LONG = len(str(2**64))
+
+_LINE = re.compile(
+    r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)"
+    r'(?:[ \t]*\{(?P<labels>(?:[^"{}]|"[^"\\]*(?:\\.[^"\\]*)*")*)\})?'
+    r"[ \t]*(?P<rest>[^{}#]*?)[ \t]*(?:#.*)?"
+)
+_QUOTED_NAME = re.compile(
+    r'\{[ \t]*(?P<name>"[^"\\]*(?:\\.[^"\\]*)*")[ \t]*'
+    r'(?:,(?P<labels>(?:[^"{}]|"[^"\\]*(?:\\.[^"\\]*)*")*))?\}'
+    r"[ \t]*(?P<rest>[^{}#]*?)[ \t]*(?:#.*)?"
+)
+"""Prometheus 3 writes names that are no identifiers inside the braces."""
+_LABEL = re.compile(
+    r'[ \t]*([a-zA-Z_][a-zA-Z0-9_]*)[ \t]*=[ \t]*"([^"\\]*(?:\\.[^"\\]*)*)"[ \t]*(?:,|$)'
+)
+_ESCAPE = re.compile(r"\\(.)")
+_ESCAPES = {"n": "\n", "\\": "\\", '"': '"'}
+
+Parts = tuple[str, str, str, str]
+
+
+def split(line: str) -> Parts | None:
+    """Name, label text, value and time ("" without one); None if it is no sample."""
+    opening = line.find("{")
+    if opening > 0 and "#" not in line:  # the usual shape, without a regular expression
+        closing = line.rfind("}")
+        name, labels, rest = line[:opening], line[opening + 1 : closing], line[closing + 1 :]
+        if not name.isidentifier() or closing < opening:
+            return None
+    else:
+        match = _LINE.fullmatch(line) or _QUOTED_NAME.fullmatch(line)
+        if match is None:
+            return None
+        name, labels, rest = match["name"], match["labels"] or "", match["rest"]
+    parts = rest.split()
+    if len(parts) == 1:
+        return name, labels, parts[0], ""
+    if len(parts) == 2 and _is_time(parts[1]):  # noqa: PLR2004 (value and time)
+        return name, labels, parts[0], parts[1]
+    return None
+
+
+def number_of(text: str) -> float | None:
+    """The number, whole ones exactly: a blank 64 bit integer would not survive as a float."""
+    if text.isdecimal() and text.isascii():
+        return int(text) if len(text) < _LONG else min(int(text[: _LONG + 1]), BEYOND)
+    if "_" in text:
+        return None  # Python's own grouping, not Prometheus'
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def labels_of(text: str) -> dict[str, str] | None:
+    """The labels, unescaped; None if malformed."""
+    labels: dict[str, str] = {}
+    position = 0
+    while position < len(text):
+        match = _LABEL.match(text, position)
+        if match is None:
+            return None if text[position:].strip() else labels
+        value = match[2]
+        if "\\" in value:
+            value = _ESCAPE.sub(lambda escape: _ESCAPES.get(escape[1], escape[0]), value)
+        labels[match[1]] = value
+        position = match.end()
+    return labels
+
+
+def _is_time(text: str) -> bool:
+    number = number_of(text)
+    return number is not None and 0 <= number < math.inf
