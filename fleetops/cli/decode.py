@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from fleetops.cli.decode_rackmon import rackmon
 from fleetops.cli.output import Column, ExitCode, Format, FormatOption, View, say
 from fleetops.core import plugin
 from fleetops.core.errors import FleetOpsError
@@ -36,7 +37,27 @@ HostOption = Annotated[
     str | None, typer.Option("--host", help="Host the payload is of, where it does not say.")
 ]
 MAX_TOLD = 20
-RECORDINGS: tuple[tuple[str, str, str], ...] = ()
+RECORDINGS: tuple[tuple[str, str, str], ...] = (
+    ("training", "training", "Files of a training job: flight recorder, NVRx, NCCL."),
+    (
+        "infiniband",
+        "infiniband",
+        "A sysfs folder, or perfquery, ibnetdiscover -p, ibswinfo output.",
+    ),
+    ("ethernet", "ethernet", "Output of ethtool -S, -I --show-fec, -I -a or -m, text or JSON."),
+    (
+        "mqtt",
+        "facility",
+        "Messages of building management, as mosquitto_sub -v or -F %j printed them.",
+    ),
+    (
+        "gnmi",
+        "gnmi",
+        "Messages of a gNMI target: gnmic json, event or flat, pygnmi, protobuf JSON.",
+    ),
+    ("sonic", "sonic", "A dump of a SONiC switch's databases (sonic-db-dump, redis-dump-load)."),
+    ("fboss", "fboss", "JSON of FBOSS services, of FSDB, or of fboss2 --fmt json."),
+)
 """Command, collector and help of every protocol whose recordings are plain readings."""
 T = TypeVar("T")
 
@@ -182,6 +203,7 @@ def _recording(collector: str) -> Callable[..., None]:
     return decode
 
 
+app.command()(rackmon)
 for _name, _collector, _help in RECORDINGS:
     app.command(_name, help=_help)(_recording(_collector))
 

@@ -1,0 +1,210 @@
+"""Messages in files, in the shapes that gNMI tools write.
+
+- ``gnmic --format json`` (Subscribe and Get), ``event`` and ``flat``, and ``protojson``;
+- dictionaries of pygnmi (``{"update": {"update": [{"path": ..., "val": ...}]}}``);
+- ``SubscribeResponse``, ``GetResponse`` and ``Notification`` in protobuf's own JSON.
+
+Shapes: openconfig/gnmic, pkg/formatters; akarneliuk/pygnmi, client.py; gnmi.proto.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from fleetops.core.errors import InputError
+from fleetops_collectors.gnmi.notifications import Notification, time_of
+from fleetops_collectors.gnmi.paths import Elem, Path, parse_path, without_module
+from fleetops_collectors.gnmi.values import KEY_LEAVES, typed_value
+from fleetops_collectors.json_input import parse_documents
+
+_POSITION = re.compile(r"(.+)\.(\d{1,6})")
+"""gnmic flattens lists into ``channel.0``."""
+
+
+def notifications_of(data: bytes, where: str) -> Iterator[Notification]:
+    """The messages in a recording, in order.
+
+    Raises:
+        InputError: it is neither JSON nor lines of ``path: value``.
+    """
+    try:
+        documents = parse_documents(data, where)
+    except InputError:
+        flat = _flat_lines(data)
+        if flat is None:
+            raise
+        documents = [flat]
+    for document in documents:
+        yield from _messages(document)
+
+
+def _messages(document: object) -> Iterator[Notification]:
+    """By its shape, since the tools' documents carry no type."""
+    if isinstance(document, list):
+        for one in document:
+            yield from _messages(one)
+    if not isinstance(document, Mapping):
+        return
+    if "notification" in document or "notifications" in document:
+        for name in ("notification", "notifications"):
+            yield from _messages(document.get(name))
+    elif isinstance(document.get("values"), Mapping) or "tags" in document:
+        yield _event(document)
+    elif isinstance(document.get("update"), Mapping):
+        yield _notification(document["update"])
+    elif any(
+        isinstance(document.get(name), list) for name in ("update", "updates", "deletes", "delete")
+    ):
+        yield _notification(document)
+    elif document and all(name.startswith("/") or ":/" in name for name in document):
+        yield Notification(
+            None, [(parse_path(name), value) for name, value in document.items()], []
+        )
+
+
+def _notification(message: Mapping[str, Any]) -> Notification:
+    prefix = _path(message.get("prefix"))
+    updates = []
+    for update in (*_list(message.get("update")), *_list(message.get("updates"))):
+        if isinstance(update, Mapping):
+            path = _path(update.get("path", update.get("Path")))
+            updates.append(((*prefix, *path), _value(update)))
+    deletes = [
+        (*prefix, *_path(one.get("path", one) if isinstance(one, Mapping) else one))
+        for one in (*_list(message.get("delete")), *_list(message.get("deletes")))
+    ]
+    return Notification(
+        time_of(message.get("timestamp")),
+        updates,
+        deletes,
+        prefix if message.get("atomic") is True else None,
+        _source(message),
+    )
+
+
+def _source(message: Mapping[str, Any]) -> str:
+    """Whom gnmic asked, or the target's own name for itself; without its port."""
+    prefix = message.get("prefix")
+    named = [message.get(name) for name in ("system-name", "target", "source")]
+    named += [prefix.get("target")] if isinstance(prefix, Mapping) else []
+    return next((_without_port(name) for name in named if isinstance(name, str) and name), "")
+
+
+def _without_port(address: str) -> str:
+    return re.sub(r":\d+$", "", address).strip("[]")
+
+
+def _value(update: Mapping[str, Any]) -> object:
+    """Pygnmi and protobuf say ``val``; gnmic's JSON ``values`` with one entry."""
+    if "val" in update:
+        return typed_value(update["val"])
+    values = update.get("values")
+    if isinstance(values, Mapping) and len(values) == 1:
+        return next(iter(values.values()))
+    return typed_value(update.get("value"))
+
+
+def _path(path: object) -> Path:
+    """A path as text, or as protobuf's elements (``element`` in old versions)."""
+    if isinstance(path, str):
+        return parse_path(path)
+    if not isinstance(path, Mapping):
+        return ()
+    elems = [_elem(one) for one in _list(path.get("elem")) if isinstance(one, Mapping)]
+    old = [one for one in _list(path.get("element")) if isinstance(one, str)]
+    return tuple(elems) or parse_path("/".join(old))
+
+
+def _elem(elem: Mapping[str, Any]) -> Elem:
+    keys = elem.get("key")
+    found = keys.items() if isinstance(keys, Mapping) else ()
+    named = tuple(sorted((without_module(key), str(value)) for key, value in found))
+    return Elem(without_module(str(elem.get("name", ""))), named)
+
+
+def _event(event: Mapping[str, Any]) -> Notification:
+    """Gnmic's event: names without keys, and the keys beside them as ``interface_name``."""
+    tags = event.get("tags")
+    tags = tags if isinstance(tags, Mapping) else {}
+    keys: dict[str, list[tuple[str, str]]] = {}
+    for tag, value in tags.items():
+        name, _, key = tag.rpartition(":")[2].partition("_")
+        if key and isinstance(value, str):
+            keys.setdefault(name, []).append((key, value))
+    values = event.get("values")
+    values = values if isinstance(values, Mapping) else {}
+    split = {name: _positions(name) for name in values}
+    places = _places(split, values)
+    updates = []
+    lists: dict[Path, list[object]] = {}
+    for name, parts in split.items():
+        path = _keyed(parts, keys, places)
+        if parts and parts[-1][1] is not None:
+            lists.setdefault((*path[:-1], Elem(parts[-1][0])), []).append(values[name])
+        else:
+            updates.append((path, values[name]))
+    deletes = [parse_path(one) for one in _list(event.get("deletes")) if isinstance(one, str)]
+    return Notification(
+        time_of(event.get("timestamp")), [*updates, *lists.items()], deletes, None, _source(tags)
+    )
+
+
+_Parts = tuple[tuple[str, int | None], ...]
+"""Names of a flattened path, each with its position in a list or None."""
+
+
+def _positions(name: str) -> _Parts:
+    found = []
+    for elem in parse_path(name):
+        match = _POSITION.fullmatch(elem.name)
+        found.append((match[1], int(match[2])) if match else (elem.name, None))
+    return tuple(found)
+
+
+def _places(
+    split: Mapping[str, _Parts], values: Mapping[str, Any]
+) -> dict[_Parts, tuple[str, str]]:
+    """By list entry: its key, told by the key leaf inside of it."""
+    found: dict[_Parts, tuple[str, str]] = {}
+    for name, parts in split.items():
+        leaf = parts[-1][0] if parts else ""
+        if leaf not in KEY_LEAVES or not isinstance(values[name], (str, int, float)):
+            continue
+        entry = parts[:-1]
+        if entry and entry[-1][0] in ("state", "config"):
+            entry = entry[:-1]
+        if entry and entry[-1][1] is not None:
+            value = values[name]
+            text = f"{value:.0f}" if isinstance(value, float) else str(value)
+            found.setdefault(entry, (leaf, text))
+    return found
+
+
+def _keyed(
+    parts: _Parts,
+    keys: Mapping[str, list[tuple[str, str]]],
+    places: Mapping[_Parts, tuple[str, str]],
+) -> Path:
+    path = []
+    for at, (name, position) in enumerate(parts):
+        if position is None:
+            path.append(Elem(name, tuple(sorted(keys.get(name, ())))))
+        else:
+            path.append(Elem(name, (places.get(parts[: at + 1], ("", str(position))),)))
+    return tuple(path)
+
+
+def _flat_lines(data: bytes) -> dict[str, object] | None:
+    """``path: value`` lines of ``gnmic --format flat``; None where there is none."""
+    found: dict[str, object] = {}
+    for line in data.decode("utf-8", "replace").splitlines():
+        name, separator, value = line.partition(": ")
+        if separator and "/" in name and " " not in name.split("[", 1)[0]:
+            found["/" + name.strip().lstrip("/") if ":/" not in name else name] = value.strip()
+    return found or None
+
+
+def _list(value: object) -> Iterable[Any]:
+    return value if isinstance(value, list) else ()
