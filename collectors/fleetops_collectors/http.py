@@ -63,13 +63,18 @@ def tls_context(config: CollectorConfig) -> ssl.SSLContext:
     return context
 
 
-def make_client(base_url: str, tls: ssl.SSLContext, timeout_seconds: float) -> httpx.AsyncClient:
-    """A client of one origin, with one connection. It follows no redirect and asks no proxy."""
+def make_client(
+    base_url: str,
+    tls: ssl.SSLContext,
+    timeout_seconds: float | httpx.Timeout,
+    connections: int = 1,
+) -> httpx.AsyncClient:
+    """A client of one origin. It follows no redirect and asks no proxy."""
     return httpx.AsyncClient(
         base_url=base_url,
         verify=tls,
         timeout=timeout_seconds,
-        limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
+        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
         follow_redirects=False,
         trust_env=False,
     )
@@ -95,10 +100,12 @@ class Connection:
 
     async def ask(self, method: str, url: str, **options: Any) -> Answer:  # noqa: ANN401
         """One request, as of :func:`ask`."""
+        http = self._http
         try:
-            return await ask(self._http, method, url, **options)
+            return await ask(http, method, url, **options)
         except (asyncio.CancelledError, TemporaryError):
-            self._renew()
+            if http is self._http:
+                self._renew()
             raise
 
     async def close(self) -> None:
@@ -161,8 +168,14 @@ async def ask(
         raise InputError(f"{where}: the answer cannot be decompressed: {error}") from error
     except (httpx.TransportError, httpx.InvalidURL) as error:
         raise TemporaryError(
-            f"{where}: {error or type(error).__name__}; check address, network and power"
+            f"{where}: {error or type(error).__name__}; {_remedy(str(error))}"
         ) from error
+
+
+def _remedy(what: str) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in what:
+        return "name the CA that signed it as ca_file, or give the target a new certificate"
+    return "check address, network and power"
 
 
 def status_text(answer: Answer) -> str:

@@ -1,6 +1,7 @@
-"""Redfish: servers, coolant distribution units and power shelves, live or from a capture."""
+"""Redfish: servers, coolant units, power shelves and PDUs, live or from a capture."""
 
-from fleetops_collectors.redfish.collector import RedfishCollector, RedfishConfig
+from fleetops_collectors.redfish.collector import RedfishCollector
+from fleetops_collectors.redfish.config import RedfishConfig
 from fleetops_collectors.redfish.decode import Service, decode_resources
 from fleetops_collectors.redfish.directory import read_directory, read_document
 from fleetops_collectors.redfish.tree import Tree

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import NamedTuple
 
 from fleetops_collectors.quality import judge
@@ -38,6 +38,9 @@ _LOWEST = frozenset(
         "reservoir_level_ratio",
         "supply_pressure_kilopascals",
         "leak_detector_ok",
+        "optics_receive_power_milliwatts",
+        "optics_transmit_power_milliwatts",
+        "optics_supply_voltage_volts",
     }
 )
 """Where the lowest is the one to know; of everything else it is the highest."""
@@ -50,8 +53,7 @@ class Subject(NamedTuple):
     device: str
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """One value as a source gives it."""
 
     raw: object
@@ -89,10 +91,22 @@ class Cells:
 
     def put(self, subject: Subject, metric_name: str, given: Given) -> None:
         """Adds one source of a cell."""
-        metric = load_catalog()[subject.device_class].metric(metric_name)
+        self.put_metric(subject, _metric(subject.device_class, metric_name), given)
+
+    def put_metric(self, subject: Subject, metric: Metric, given: Given) -> Quality:
+        """Adds one source of a cell; the quality of what it gave."""
         value, quality = self._judge(metric, given)
-        cell = self._samples.setdefault((subject, metric_name), (metric, []))
+        cell = self._samples.get((subject, metric.name))
+        if cell is None:
+            cell = self._samples[subject, metric.name] = (metric, [])
         cell[1].append(_Sample(value, quality, given.time, given.rank))
+        return quality
+
+    def is_recent(self, time: datetime | None, within: timedelta) -> bool:
+        """Whether a time is so close to the service's present."""
+        if time is None or self._reference is None:
+            return False
+        return self._reference - time <= within
 
     def readings(self) -> list[Reading]:
         """One reading a cell, in the order in which the cells were first given."""
@@ -119,8 +133,15 @@ class Cells:
             return False
         if given.time.year < FIRST_CREDIBLE_YEAR:
             return True
-        limit = max(self._stale_after, 3 * given.interval)
-        return self._reference is not None and self._reference - given.time > limit
+        if self._reference is None:
+            return False
+        limit = max(self._stale_after, 3 * given.interval) if given.interval else self._stale_after
+        return self._reference - given.time > limit
+
+
+@cache
+def _metric(device_class: str, name: str) -> Metric:
+    return load_catalog()[device_class].metric(name)
 
 
 def _settle(metric_name: str, samples: list[_Sample]) -> _Sample:

@@ -6,12 +6,20 @@ readings, no others, and never leaves the service.
 
 from __future__ import annotations
 
-import re
+import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass, field
+from itertools import islice
 
 from fleetops.core.errors import InputError, NotFoundError, TemporaryError
+from fleetops_collectors.redfish.routes import (
+    followed,
+    holds_readings,
+    is_event_log,
+    is_read_whole,
+    names_devices,
+)
 from fleetops_collectors.redfish.tree import ROOT, Tree, inside, is_whole, type_of, uri_of
 from fleetops_collectors.redfish.values import Json, dig, object_of, objects_of, text_of
 
@@ -30,77 +38,10 @@ class NoAccessError(InputError):
     """The account may read nothing, so that to go on is to be refused again: the round ends."""
 
 
+REPORTS = f"{ROOT}/TelemetryService/MetricReports"
 MAX_PAGES = 200
 MAX_FAILURES = 3
 """Silences in a row after which a service is taken to be gone for this round."""
-_FOLLOW: dict[str, tuple[str, ...]] = {
-    "ServiceRoot": (
-        "Systems",
-        "Chassis",
-        "Managers",
-        "ThermalEquipment",
-        "PowerEquipment",
-        "TelemetryService",
-    ),
-    "ComputerSystem": ("Processors", "Memory", "LogServices"),
-    "Processor": ("Metrics", "EnvironmentMetrics", "Ports", "Links.Memory"),
-    "Memory": ("Metrics", "EnvironmentMetrics"),
-    "Port": ("Metrics",),
-    "Chassis": (
-        "Sensors",
-        "ThermalSubsystem",
-        "PowerSubsystem",
-        "EnvironmentMetrics",
-        "LeakDetectors",
-        "NetworkAdapters",
-    ),
-    "NetworkAdapter": ("Ports",),
-    "ThermalSubsystem": ("Fans", "CoolantConnectors", "Pumps", "LeakDetection", "ThermalMetrics"),
-    "LeakDetection": ("LeakDetectors",),
-    "PowerSubsystem": ("PowerSupplies", "Batteries"),
-    "PowerSupply": ("Metrics", "Sensors"),
-    "Battery": ("Metrics",),
-    "ThermalEquipment": ("CDUs",),
-    "CoolingUnit": (
-        "PrimaryCoolantConnectors",
-        "SecondaryCoolantConnectors",
-        "Pumps",
-        "Filters",
-        "Reservoirs",
-        "EnvironmentMetrics",
-        "LeakDetection",
-    ),
-    "PowerEquipment": ("PowerShelves", "RackPDUs"),
-    "PowerDistribution": ("Mains", "Branches", "Metrics"),
-    "Manager": ("LogServices",),
-    "TelemetryService": ("MetricReports",),
-}
-"""By type: the properties that link to readings."""
-_STRUCTURE = frozenset(
-    {
-        "ServiceRoot",
-        "Chassis",
-        "NetworkAdapter",
-        "ThermalSubsystem",
-        "ThermalEquipment",
-        "PowerEquipment",
-        "TelemetryService",
-        "LogService",
-    }
-)
-"""Types that hold no readings: read once a discovery."""
-_NAMING = _STRUCTURE | {
-    "ComputerSystem",
-    "Processor",
-    "Memory",
-    "Manager",
-    "CoolingUnit",
-    "PowerDistribution",
-    "PowerSupply",
-}
-"""Types that decide how devices are named; kept, so that a part of a round names the same."""
-_NO_EVENT_LOG = re.compile(r"(?i)dump|crash|postcode|journal|hostlogger|fdr|audit")
-"""Logs of bulk data, boot codes and logins, which are no events of the hardware."""
 
 
 @dataclass(slots=True)
@@ -134,15 +75,25 @@ class Walk:
 class Crawl:
     """What is known of one service's structure. Use it for one round at a time."""
 
-    def __init__(self, max_resources: int, *, expand: bool) -> None:
+    def __init__(
+        self, max_resources: int, *, expand: bool, at_once: int = 1, reports: bool = True
+    ) -> None:
         """Knows nothing yet.
 
         Args:
             max_resources: resources read at most; a service that links in circles ends there.
             expand: whether collections are asked for whole where the service offers it.
+            at_once: requests under way at the same time.
+            reports: whether metric reports are read.
         """
         self._max_resources = max_resources
         self._expand = expand
+        self._at_once = at_once
+        self._reports = reports
+        self.forget()
+
+    def forget(self) -> None:
+        """Knows nothing any more: the service turned out to be another."""
         self._suffix = ""
         self._done: Walk | None = None
         self._walk: Walk | None = Walk()
@@ -176,12 +127,15 @@ class Crawl:
         """Walks the structure again in the next rounds; until then the last walk holds."""
         self._walk = Walk()
 
-    async def round(self, fetch: Fetch, has_time: Callable[[], bool]) -> Round:
+    async def round(
+        self, fetch: Fetch, has_time: Callable[[], bool], known_otherwise: Set[str] = frozenset()
+    ) -> Round:
         """Goes on walking, then reads again what was found before.
 
         Args:
             fetch: reads one resource.
             has_time: asked before each read; the round ends early when it says no.
+            known_otherwise: what need not be read again, since something else says the same.
 
         Raises:
             InputError: the service root cannot be read.
@@ -196,16 +150,34 @@ class Crawl:
 
         if self._walk is not None:
             fresh = await self._discover(self._walk, fetch, read, goes_on)
-        again = [uri for uri in self._in_turn() if uri not in fresh] if self._done else []
-        for count, uri in enumerate(again):
-            if not goes_on():
-                read.left_over += len(again) - count
-                self._next = self.current.plan.index(uri)
-                break
-            resource = await self._fetch(uri, fetch, read)
-            if resource is not None:
-                self._keep(uri, resource, self.current, read.tree)
+        if self._done is not None:
+            await self._read_again(fresh | known_otherwise, fetch, read, goes_on)
         return read
+
+    async def _read_again(
+        self, left_out: Set[str], fetch: Fetch, read: Round, goes_on: Callable[[], bool]
+    ) -> None:
+        again = [uri for uri in self._in_turn() if uri not in left_out]
+        for start in range(0, len(again), self._at_once):
+            if not goes_on():
+                read.left_over += len(again) - start
+                self._next = self.current.plan.index(again[start])
+                return
+            some = again[start : start + self._at_once]
+            for uri, resource in zip(some, await self._fetch_some(some, fetch, read), strict=True):
+                if resource is not None:
+                    self._keep(uri, resource, self.current, read.tree)
+
+    async def _fetch_some(self, uris: list[str], fetch: Fetch, read: Round) -> list[Json | None]:
+        if len(uris) == 1:
+            return [await self._fetch(uris[0], fetch, read)]
+        tasks = [asyncio.ensure_future(self._fetch(uri, fetch, read)) for uri in uris]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:  # where one ends the round, the others end with it
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _in_turn(self) -> list[str]:
         """The plan, from where the last round had to stop."""
@@ -216,26 +188,30 @@ class Crawl:
     async def _discover(
         self, walk: Walk, fetch: Fetch, read: Round, goes_on: Callable[[], bool]
     ) -> set[str]:
-        fresh = set()
+        fresh: set[str] = set()
         while walk.frontier and goes_on():
-            uri = walk.frontier[0]
-            resource = await self._fetch(uri, fetch, read)
-            walk.frontier.popleft()
-            fresh.add(uri)
-            if resource is None:
-                if read.failures:  # it may answer in the next round; what it links to, later
-                    walk.plan.append(uri)
-                    walk.is_incomplete = True
-                continue
-            if uri == ROOT:
-                self._learn_root(resource)
-            if self._keep(uri, resource, walk, read.tree):
-                walk.plan.append(uri)
-            self._follow(uri, resource, walk)
+            some = list(islice(walk.frontier, self._at_once))
+            for uri, resource in zip(some, await self._fetch_some(some, fetch, read), strict=True):
+                walk.frontier.popleft()
+                fresh.add(uri)
+                self._take(uri, resource, walk, read)
         read.left_over += len(walk.frontier)
         if not walk.frontier:
             self._done, self._walk, self._next = walk, None, 0
         return fresh
+
+    def _take(self, uri: str, resource: Json | None, walk: Walk, read: Round) -> None:
+        """Takes one step's resource into the walk; None is one that could not be read."""
+        if resource is None:
+            if read.failures:  # it may answer in the next round; what it links to, later
+                walk.plan.append(uri)
+                walk.is_incomplete = True
+            return
+        if uri == ROOT:
+            self._learn_root(resource)
+        if self._keep(uri, resource, walk, read.tree):
+            walk.plan.append(uri)
+        self._follow(uri, resource, walk)
 
     async def _fetch(self, uri: str, fetch: Fetch, read: Round) -> Json | None:
         """One resource, a collection with all its pages; None after a warning."""
@@ -282,8 +258,7 @@ class Crawl:
         return {**resource, "Members": members} if pages else resource
 
     def _address(self, uri: str) -> str:
-        is_collection = uri.rsplit("/", 1)[-1] in _EXPANDED
-        return uri + self._suffix if is_collection else uri
+        return uri + self._suffix if is_read_whole(uri) else uri
 
     def _learn_root(self, root: Json) -> None:
         features = object_of(root.get("ProtocolFeaturesSupported"))
@@ -298,28 +273,27 @@ class Crawl:
         own = uri_of(resource) or uri
         tree.put(own, resource, canonical=own == uri)
         changes = False
-        for item_uri, item in _with_inner(own, resource):
+        for item_uri, item in with_inner(own, resource):
             kind = type_of(item, item_uri)
             # Equipment without systems shows its health at its chassis.
             is_equipment = kind == "Chassis" and "Systems" not in walk.known.get(ROOT, {})
-            is_fixed = kind in _STRUCTURE or kind.endswith("Collection")
-            changes |= is_equipment or not is_fixed
-            if kind in _NAMING:
+            changes |= is_equipment or holds_readings(kind, item)
+            if names_devices(kind):
                 walk.known.put(item_uri, item)
         return changes
 
     def _follow(self, uri: str, resource: Json, walk: Walk) -> None:
         """Queues what a resource, and those inside it, link to."""
-        for item_uri, item in _with_inner(uri_of(resource) or uri, resource):
+        for item_uri, item in with_inner(uri_of(resource) or uri, resource):
             walk.found.add(item_uri)
             kind = type_of(item, item_uri)
             if kind.endswith("Collection"):
                 for member in objects_of(item.get("Members")):
                     self._queue(member, walk)
-            if kind == "LogService" and not _NO_EVENT_LOG.search(item_uri.rsplit("/", 1)[-1]):
+            if kind == "LogService" and is_event_log(item_uri):
                 walk.logs += [link for link in [uri_of(item.get("Entries"))] if link]
-            for path in _FOLLOW.get(kind, ()):
-                for link, _ in dig(item, tuple(path.split("."))):
+            for path in followed(kind, item):
+                for link, _ in dig(item, path):
                     self._queue(link, walk)
 
     def _queue(self, link: object, walk: Walk) -> None:
@@ -327,28 +301,13 @@ class Crawl:
         uri = uri_of(link)
         if not uri.startswith(f"{ROOT}/") or uri in walk.found or is_whole(link):
             return
+        if uri.startswith(REPORTS) and not self._reports:
+            return
         if len(walk.found) < self._max_resources:
             walk.found.add(uri)
             walk.frontier.append(uri)
 
 
-def _with_inner(uri: str, resource: Json) -> list[tuple[str, Json]]:
+def with_inner(uri: str, resource: Json) -> list[tuple[str, Json]]:
+    """A resource and all that stand whole inside it, by their URIs."""
     return [(uri, resource), *((uri_of(item), item) for item in inside(resource))]
-
-
-_EXPANDED = frozenset(
-    {
-        "Processors",
-        "Memory",
-        "Ports",
-        "Sensors",
-        "Fans",
-        "Pumps",
-        "CoolantConnectors",
-        "LeakDetectors",
-        "PowerSupplies",
-        "Batteries",
-        "MetricReports",
-    }
-)
-"""Collections worth reading whole: one request instead of one a member."""

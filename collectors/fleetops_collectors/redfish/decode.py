@@ -1,22 +1,26 @@
-"""From a service's resources to readings and events. Pure: no network, no files, no clock."""
+"""From a service's resources to readings, events and identities. No network, no files, no clock."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fleetops_collectors.decoded import Decoded
 from fleetops_collectors.redfish.cells import Cells, Given, Subject
+from fleetops_collectors.redfish.identities import read_identities
 from fleetops_collectors.redfish.leaks import read_leak_detector, read_leak_groups
+from fleetops_collectors.redfish.legacy import read_power, read_thermal
 from fleetops_collectors.redfish.log_entries import read_log_entry
+from fleetops_collectors.redfish.metric_reports import Meanings, ReportReader
 from fleetops_collectors.redfish.names import Names
-from fleetops_collectors.redfish.properties import PropertyReader, times_of
+from fleetops_collectors.redfish.properties import PropertyReader, reading_time, times_of
 from fleetops_collectors.redfish.sensors import read_sensor
-from fleetops_collectors.redfish.tree import Tree, id_of, type_of
-from fleetops_collectors.redfish.values import Json, objects_of, text_of, time_of
+from fleetops_collectors.redfish.tree import Tree, id_of, type_of, uri_of
+from fleetops_collectors.redfish.values import Json, objects_of, state_of, text_of, time_of
 
-REPORT_RANK = 40
-"""Metric reports repeat what resources say, some of them weeks later."""
+EXCERPT_RANK = 5
+"""Excerpts of sensors that were not read themselves; after the sensors."""
 _TOLERATED_SKEW = timedelta(days=1)
 
 
@@ -30,38 +34,54 @@ class Service:
     live: bool = False
     """Whether it was read just now; a capture has no present but its own newest reading."""
     stale_after_seconds: float = 300.0
+    recent_seconds: float = 30.0
+    """Age up to which a reported value is as good as one that is read now."""
+
+
+class Structure:
+    """What holds from one walk over a service to the next: names, and what its values mean."""
+
+    def __init__(self, known: Tree, service: Service) -> None:
+        """Names the devices in ``known``, all resources of the service that names are made from."""
+        self.known = known
+        self.names = Names(known, service.host, service.device, service.rack)
+        self.meanings = Meanings(self.names)
+        self.recent: set[str] = set()
+        """Properties that reports gave in the last decoding, recent and good."""
 
 
 def decode_resources(
-    tree: Tree, service: Service, observed_at: datetime, known: Tree | None = None
+    tree: Tree, service: Service, observed_at: datetime, structure: Structure | None = None
 ) -> Decoded:
-    """The readings and events in the resources of one service.
+    """The readings, events and identities in the resources of one service.
 
     Args:
         tree: the resources to decode, as read over HTTP or from a capture.
         service: whose they are.
         observed_at: when they were read; aware.
-        known: resources read earlier, from which devices are named but nothing is read.
+        structure: of the service, made earlier; identities are then not repeated.
     """
-    return _Decoder(tree, service, observed_at, known).decode()
+    decoder = _Decoder(tree, service, observed_at, structure or Structure(tree, service))
+    decoded = decoder.decode()
+    if structure is None:
+        decoded.identities = read_identities(tree, decoder.names, observed_at)
+    return decoded
 
 
 class _Decoder:
     """One decoding."""
 
     def __init__(
-        self, tree: Tree, service: Service, observed_at: datetime, known: Tree | None
+        self, tree: Tree, service: Service, observed_at: datetime, structure: Structure
     ) -> None:
-        everything = Tree()
-        if known is not None:
-            everything.put_all(known)
-        everything.put_all(tree)
         self._tree = tree
         self._observed_at = observed_at
-        self._names = Names(everything, service.host, service.device, service.rack)
+        self._structure = structure
+        self.names = structure.names
         reference = service_time(tree, observed_at, live=service.live)
         self._cells = Cells(reference, timedelta(seconds=service.stale_after_seconds))
-        self._properties = PropertyReader(tree, self._names, self._cells)
+        self._recent = timedelta(seconds=service.recent_seconds)
+        self._properties = PropertyReader(tree, self.names, self._cells)
         self._detectors: set[Subject | None] = set()
         self._out = Decoded()
 
@@ -77,60 +97,71 @@ class _Decoder:
                     self._read(kind, uri, resource)
         for uri, sensor in sensors:
             self._read_sensor(uri, sensor)
-        for report in reports:
-            for value in objects_of(report.get("MetricValues")):
-                time = time_of(value.get("Timestamp")) or time_of(report.get("Timestamp"))
-                if not self._read_copy(value, time):
-                    self._out.unmapped[_label_of(value)] += 1
+        reader = ReportReader(self._tree, self._structure.meanings, self.names, self._cells)
+        reader.read(reports, self._detectors, self._recent)
+        self._structure.recent = reader.recent
+        self._out.unmapped += reader.unmapped
         self._out.readings = self._cells.readings()
         return self._out
 
     def _read(self, kind: str, uri: str, resource: Json) -> None:
         match kind:
             case "LeakDetector":
-                read_leak_detector(uri, resource, self._names, self._cells)
-                self._detectors.add(self._names.subject(uri))
-            case "LeakDetection":
-                read_leak_groups(resource, self._tree, self._names, self._cells)
+                read_leak_detector(uri, resource, self.names, self._cells)
+                self._detectors.add(self.names.subject(uri))
             case "LogEntry":
-                event = read_log_entry(uri, resource, self._names, self._observed_at)
+                event = read_log_entry(uri, resource, self.names, self._observed_at)
                 self._out.events.append(event)
+            case "Thermal":
+                self._count(read_thermal(uri, resource, self.names, self._cells))
             case _:
                 self._properties.read(uri, resource)
+        if kind == "Power":
+            self._count(read_power(uri, resource, self.names, self._cells))
+        elif kind == "LeakDetection":
+            read_leak_groups(resource, self._tree, self.names, self._cells)
+        elif kind == "ThermalMetrics":
+            self._read_excerpts(objects_of(resource.get("TemperatureReadingsCelsius")))
+
+    def _count(self, names: Iterable[str]) -> None:
+        self._out.unmapped.update(names)
 
     def _read_sensor(self, uri: str, sensor: Json) -> None:
-        measured = read_sensor(uri, sensor, self._names)
-        for one in measured or ():
+        if self._structure.meanings.is_leak(uri, sensor):
+            self._read_copy(uri, sensor)
+            return
+        meaning = self._structure.meanings.of_sensor(uri, sensor)
+        if meaning is None:
+            if sensor.get("Reading") is not None and uri not in self._properties.backing:
+                self._out.unmapped[id_of(uri)] += 1
+            return
+        time, state = reading_time(sensor), state_of(sensor)
+        for one in meaning:
+            if one.subject not in self._detectors:
+                given = Given(
+                    sensor.get("Reading"),
+                    one.rank,
+                    one.scale,
+                    one.offset,
+                    time,
+                    state,
+                    one.interval,
+                )
+                self._cells.put_metric(one.subject, one.metric, given)
+
+    def _read_excerpts(self, excerpts: Iterable[Json]) -> None:
+        """The temperatures that a chassis lists, for sensors that cannot be read themselves."""
+        for excerpt in excerpts:
+            uri = uri_of(text_of(excerpt.get("DataSourceUri")))
+            if uri and uri not in self._tree:
+                self._read_copy(uri, {"ReadingType": "Temperature", **excerpt}, EXCERPT_RANK)
+
+    def _read_copy(self, uri: str, sensor: Json, rank: int = 0) -> None:
+        for one in read_sensor(uri, sensor, self.names) or ():
             # A detector speaks for itself: its voltage says nothing while it is disabled.
             if one.subject not in self._detectors:
-                self._cells.put(one.subject, one.metric, one.given)
-        has_reading = sensor.get("Reading") is not None
-        if measured is None and has_reading and uri not in self._properties.backing:
-            self._out.unmapped[id_of(uri)] += 1
-
-    def _read_copy(self, value: Json, time: datetime | None) -> bool:
-        """Reads one value of a metric report, a copy of the property that it names.
-
-        Returns whether there is a column for it.
-        """
-        uri, _, pointer = text_of(value.get("MetricProperty")).partition("#")
-        uri, raw = uri.rstrip("/"), value.get("MetricValue")
-        if "/Sensors/" not in uri:
-            path = tuple(part for part in pointer.split("/") if part)
-            given = Given(raw, REPORT_RANK, time=time)
-            return bool(path) and self._properties.read_value(uri, path, given)
-        stamp = time.isoformat() if time else None
-        copy = {**self._tree.get(uri, {}), "Reading": raw, "ReadingTime": stamp}
-        measured = read_sensor(uri, copy, self._names)
-        for one in measured or ():
-            if one.subject not in self._detectors:
-                given = replace(one.given, rank=one.given.rank + REPORT_RANK)
+                given = one.given._replace(rank=one.given.rank + rank)
                 self._cells.put(one.subject, one.metric, given)
-        return measured is not None
-
-
-def _label_of(value: Json) -> str:
-    return text_of(value.get("MetricId")) or text_of(value.get("MetricProperty")) or "?"
 
 
 def service_time(tree: Tree, observed_at: datetime, *, live: bool) -> datetime | None:
@@ -139,7 +170,7 @@ def service_time(tree: Tree, observed_at: datetime, *, live: bool) -> datetime |
     Clocks of controllers drift and restart in 2015, so readings are compared with the controller's
     clock and with each other before they are compared with ours.
     """
-    clocks = [time_of(manager.get("DateTime")) for _, manager in tree.of_type("Manager")]
+    clocks = [time_of(manager.get("DateTime")) for _, manager in tree.each_of_type("Manager")]
     said = [moment for moment in clocks if moment]
     if live and not said:
         said.append(observed_at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from fleetops_collectors.redfish.values import Json, text_of, time_of
 
@@ -19,17 +19,9 @@ class Position(BaseModel):
 
 
 class LogPositions(BaseModel):
-    """Positions by log; as JSON, the target's cursor."""
+    """Positions by log."""
 
     logs: dict[str, Position] = {}
-
-    @classmethod
-    def from_cursor(cls, cursor: str) -> LogPositions | None:
-        """The positions in a stored cursor, or None where it holds none."""
-        try:
-            return cls.model_validate_json(cursor)
-        except ValidationError:
-            return None
 
     def unread(self, log: str, entries: list[Json], since: datetime) -> list[Json]:
         """The entries that were not read before, oldest first; later calls take them as read.

@@ -25,10 +25,32 @@ _PARTS = {
     "Pumps": ("coolant_unit", "pump"),
     "PowerSupplies": ("power_unit", "psu"),
     "Batteries": ("power_unit", "bbu"),
-    "Mains": ("power_unit", ""),
-    "Branches": ("power_unit", ""),
 }
 """Parts that are devices of their own: by collection, their class and word."""
+_WIRING = {
+    "Mains": "mains",
+    "Branches": "branch",
+    "Feeders": "feeder",
+    "Subfeeds": "subfeed",
+    "Outlets": "outlet",
+}
+"""Circuits and outlets, whose ids are letters and numbers (``A``, ``AC1``, ``B12``), and words for
+those that are numbers alone."""
+_EQUIPMENT = {
+    "CDUs": ("coolant_unit", "cdu"),
+    "HeatExchangers": ("coolant_unit", "hx"),
+    "ImmersionUnits": ("coolant_unit", "immersion"),
+    "RPUs": ("coolant_unit", "rpu"),
+    "PowerShelves": ("power_unit", "shelf"),
+    "RackPDUs": ("power_unit", "pdu"),
+    "FloorPDUs": ("power_unit", "floorpdu"),
+    "Switchgear": ("power_unit", "switchgear"),
+    "TransferSwitches": ("power_unit", "ats"),
+    "ElectricalBuses": ("power_unit", "bus"),
+}
+"""Equipment beside hosts: by collection, its class and word."""
+MAX_KEPT = 50_000
+"""URIs whose device is remembered."""
 _UNSAFE = re.compile(r"[^a-z0-9._:-]")
 
 
@@ -56,9 +78,17 @@ class Names:
         self._device = device
         self._rack = rack
         self._bases: dict[str, Subject] = {}
+        self._subjects: dict[str, Subject | None] = {}
 
     def subject(self, uri: str) -> Subject | None:
         """The device that the resource at ``uri`` speaks of; None if none has a table."""
+        if uri not in self._subjects:
+            if len(self._subjects) >= MAX_KEPT:
+                self._subjects.clear()
+            self._subjects[uri] = self._subject(uri)
+        return self._subjects[uri]
+
+    def _subject(self, uri: str) -> Subject | None:
         parts = segments(uri)
         if len(parts) < 2:  # noqa: PLR2004 (collection and member)
             return None
@@ -73,6 +103,10 @@ class Names:
             case "Managers", _:
                 return self.base(f"{ROOT}/Managers/{parts[1]}")
         return None
+
+    def resource(self, uri: str) -> Json:
+        """The resource at ``uri`` as it was when names were made; empty if it was not there."""
+        return self._tree.get(uri, {})
 
     def accelerator(self, host: str, name: str) -> Subject:
         """The accelerator of that id; ``GPU_SXM_1`` is the first, as NVIDIA counts sockets."""
@@ -109,12 +143,10 @@ class Names:
         if uri not in self._bases:
             parts, resource = segments(uri), self._tree.get(uri, {})
             match parts:
-                case ["ThermalEquipment", "CDUs", name]:
-                    found = self._equipment("coolant_unit", "CDUs", name, "cdu")
-                case ["PowerEquipment", "PowerShelves", name]:
-                    found = self._equipment("power_unit", "PowerShelves", name, "shelf")
-                case ["PowerEquipment", "RackPDUs", name]:
-                    found = self._equipment("power_unit", "RackPDUs", name, "pdu")
+                case ["ThermalEquipment" | "PowerEquipment", collection, name] if (
+                    collection in _EQUIPMENT
+                ):
+                    found = self._equipment(collection, name)
                 case ["Chassis", name]:
                     found = self._chassis(uri, name, resource)
                 case ["Managers", name]:
@@ -124,7 +156,8 @@ class Names:
             self._bases[uri] = found
         return self._bases[uri]
 
-    def _equipment(self, device_class: str, collection: str, name: str, word: str) -> Subject:
+    def _equipment(self, collection: str, name: str) -> Subject:
+        device_class, word = _EQUIPMENT[collection]
         if self._device:
             top = {
                 segments(uri)[2]
@@ -251,17 +284,26 @@ class Names:
         if base is None:
             return None
         for collection, name in reversed(list(pairwise(deeper))):
-            if collection in _PARTS:
-                device_class, word = _PARTS[collection]
-                return Subject(device_class, f"{base.device}/{_numbered(word, name)}")
-            if collection == "LeakDetectors":
-                return leak_detector(base, name, top)
-            if collection == "Ports":
-                adapter = f"/{safe(deeper[1])}" if deeper[0] == "NetworkAdapters" else ""
-                return Subject("fabric_port", f"{base.device}{adapter}/{_port(name)}")
+            if part := _part(base, collection, name, deeper, top):
+                return part
         if base.device_class == "host" and deeper[:1] != ["Sensors"]:
             return self.accelerator_in(base.device, top) or base
         return base
+
+
+def _part(base: Subject, collection: str, name: str, deeper: list[str], top: str) -> Subject | None:
+    """A member of a collection of parts that are devices of their own."""
+    if collection in _PARTS:
+        device_class, word = _PARTS[collection]
+        return Subject(device_class, f"{base.device}/{_numbered(word, name)}")
+    if collection in _WIRING:
+        return Subject("power_unit", f"{base.device}/{_wiring(collection, name)}")
+    if collection == "LeakDetectors":
+        return leak_detector(base, name, top)
+    if collection == "Ports":
+        adapter = f"/{safe(deeper[1])}" if deeper[0] == "NetworkAdapters" else ""
+        return Subject("fabric_port", f"{base.device}{adapter}/{_port(name)}")
+    return None
 
 
 def _upwards(chassis: Json) -> Json:
@@ -293,7 +335,15 @@ def _leak(name: str, top: str) -> str:
 
 def _numbered(word: str, name: str) -> str:
     number = _TRAILING_NUMBER.search(name)
-    return f"{word}{int(number[1])}" if number and word else safe(name)
+    return f"{word}{int(number[1])}" if number else safe(name)
+
+
+def _wiring(collection: str, name: str) -> str:
+    word = _WIRING[collection]
+    if name.isdecimal():
+        return f"{word}{int(name)}"
+    # Outlets carry the letters of their branches; only these need to be told from them.
+    return f"outlet_{safe(name)}" if collection == "Outlets" else safe(name)
 
 
 def _port(name: str) -> str:

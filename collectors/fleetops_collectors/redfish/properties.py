@@ -7,7 +7,6 @@ resource of type ``ProcessorMetrics``. So a further property is one line in ``ca
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import NamedTuple
@@ -19,11 +18,11 @@ from fleetops_collectors.redfish.tree import (
     Tree,
     links,
     segments,
-    type_from_uri,
     type_of,
     uri_of,
 )
 from fleetops_collectors.redfish.values import (
+    FIRST_CREDIBLE_YEAR,
     Json,
     dig,
     duration_seconds,
@@ -33,11 +32,18 @@ from fleetops_collectors.redfish.values import (
 )
 from fleetops_schemas.catalog import Metric, load_catalog
 
-_CIRCUITS = {"Mains": "MainsCircuit", "Branches": "BranchCircuit"}
-"""Current flows into a shelf through one and out of it through the other."""
-_RAILS = frozenset({"RailVoltage", "RailCurrentAmps"})
+_CIRCUITS = {
+    "Mains": "MainsCircuit",
+    "Branches": "BranchCircuit",
+    "Feeders": "BranchCircuit",
+    "Subfeeds": "BranchCircuit",
+}
+"""Current flows into a unit through one and out of it through the other."""
+_RAILS = frozenset({"RailVoltage", "RailCurrentAmps", "RailPowerWatts"})
 """One rail is a supply's output; of several it is not said which one feeds the busbar."""
-_GATED_BY_STATE = frozenset({"redundancy_lost"})
+_TOTALS = frozenset({"EnvironmentMetrics", "Power"})
+"""Resources of a chassis that sum up what is in it."""
+_GATED_BY_STATE = frozenset({"redundancy_lost", "fan_redundancy_lost"})
 """Metrics that say nothing unless the part is enabled: a disabled group has no redundancy to
 lose."""
 
@@ -104,20 +110,6 @@ class PropertyReader:
         for one in properties_of(kind, subject.device_class):
             self._read_property(subject, resource, one)
 
-    def read_value(self, uri: str, path: tuple[str, ...], given: Given) -> bool:
-        """Reads one value of a metric report; whether the catalog has a column for it."""
-        subject = self._names.subject(uri)
-        if subject is None:
-            return False
-        kind = kind_of(uri, self._tree.get(uri, {})) or type_from_uri(uri)
-        kinds = (kind, "Port") if kind == "PortMetrics" else (kind,)
-        for name in kinds:
-            for one in properties_of(name, subject.device_class):
-                if path in (one.path, (*one.path, "Reading")):
-                    self._cells.put(subject, one.metric.name, _as(one, given))
-                    return True
-        return False
-
     def _read_property(self, subject: Subject, resource: Json, one: Property) -> None:
         state = state_of(resource)
         values = list(dig(resource, one.path))
@@ -129,7 +121,7 @@ class PropertyReader:
             if one.metric.name in _GATED_BY_STATE and holder.get("State", "Enabled") != "Enabled":
                 raw = None  # noqa: PLW2901 (says nothing, whatever it says)
             given = self._excerpt(raw, state) if isinstance(raw, dict) else Given(raw, state=state)
-            self._cells.put(subject, one.metric.name, _as(one, given))
+            self._cells.put_metric(subject, one.metric, _as(one, given))
 
     def _excerpt(self, excerpt: Json, state: str) -> Given:
         """An excerpt copies a sensor's reading, and hides its time and state: they are looked up.
@@ -155,8 +147,8 @@ class PropertyReader:
         parts = segments(uri)
         if subject.device_class != "host" or parts[0] != "Chassis" or len(parts) < 3:  # noqa: PLR2004
             return False
-        chassis = self._tree.get(f"{ROOT}/Chassis/{parts[1]}", {})
-        return parts[2] == "EnvironmentMetrics" and bool(links(chassis, "ContainedBy"))
+        chassis = self._names.resource(f"{ROOT}/Chassis/{parts[1]}")
+        return parts[2] in _TOTALS and bool(links(chassis, "ContainedBy"))
 
 
 def reading_time(sensor: Json) -> datetime | None:
@@ -172,14 +164,15 @@ def sensing_interval(sensor: Json) -> timedelta:
 
 def times_of(tree: Tree) -> Iterator[datetime]:
     """Every time at which the service says that something was read."""
-    for _, resource in tree.of_type("Sensor", "MetricReport"):
-        for raw in (resource.get("ReadingTime"), resource.get("Timestamp")):
-            if moment := time_of(raw):
-                yield moment
+    for _, resource in tree.each_of_type("Sensor", "MetricReport"):
+        stamped = time_of(resource.get("ReadingTime")) or time_of(resource.get("Timestamp"))
+        if stamped and stamped.year >= FIRST_CREDIBLE_YEAR:
+            yield stamped  # values of a report are older than it
+            continue
         for value in resource.get("MetricValues") or []:
             if isinstance(value, dict) and (moment := time_of(value.get("Timestamp"))):
                 yield moment
 
 
 def _as(one: Property, given: Given) -> Given:
-    return replace(given, rank=given.rank + one.rank, scale=one.scale, offset=one.offset)
+    return given._replace(rank=given.rank + one.rank, scale=one.scale, offset=one.offset)

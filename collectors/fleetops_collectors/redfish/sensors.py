@@ -80,6 +80,7 @@ _BY_ID = (
     ("power", Quantity("Power")),
     ("volt", Quantity("Voltage")),
     ("fan", Quantity("Rotational")),
+    ("leak", Quantity("Voltage")),
 )
 """For metric reports, which give a sensor's value without its type."""
 
@@ -118,6 +119,9 @@ _SHELF: tuple[Rule, ...] = (
     ("Power", r"^(total_power_out|(chassis|shelf|total)_output_power)$", "output_power_watts"),
     ("Current", r"^(total_current_in|(chassis|shelf)_input_current)$", "input_current_amperes"),
     ("Current", r"^(total_current_out|(chassis|shelf)_output_current)$", "output_current_amperes"),
+    ("Current", r"^current_in_[ab]_a$", "phase_1_current_amperes"),
+    ("Current", r"^current_in_[ab]_b$", "phase_2_current_amperes"),
+    ("Current", r"^current_in_[ab]_c$", "phase_3_current_amperes"),
     ("Voltage", r"^((chassis|shelf)_input_voltage|voltage_in_.*)$", "input_voltage_volts"),
     ("Voltage", r"^((chassis|shelf)_output_voltage|max_voltage_out)$", "output_voltage_volts"),
     ("Percent", r"^(power_load|(chassis|shelf)_load)$", "load_ratio"),
@@ -202,7 +206,7 @@ def read_sensor(uri: str, sensor: Json, names: Names) -> list[Measured] | None:
         return None
     identity = _snake(text_of(sensor.get("Id")) or id_of(uri))
     quantity = _quantity(sensor, identity)
-    if _backs_a_leak_detector(sensor, identity) and quantity.kind == "Voltage":
+    if measures_a_leak(uri, sensor):
         return _leak(uri, sensor, base, names)
     found = _place(uri, sensor, quantity.kind, identity, names)
     if found is None:
@@ -283,9 +287,12 @@ def _without_supply(identity: str) -> str:
     return match[2] if match else identity
 
 
-def _backs_a_leak_detector(sensor: Json, identity: str) -> bool:
+def measures_a_leak(uri: str, sensor: Json) -> bool:
+    """Whether it is the voltage behind a leak detector, which means a state."""
+    identity = _snake(text_of(sensor.get("Id")) or id_of(uri))
     related = [uri_of(item) for item in objects_of(sensor.get("RelatedItem"))]
-    return bool(_LEAK_ID.search(identity)) or any("/LeakDetectors/" in uri for uri in related)
+    backs = _LEAK_ID.search(identity) or any("/LeakDetectors/" in link for link in related)
+    return bool(backs) and _quantity(sensor, identity).kind == "Voltage"
 
 
 def _leak(uri: str, sensor: Json, base: Subject, names: Names) -> list[Measured]:

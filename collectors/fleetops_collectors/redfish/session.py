@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
@@ -14,15 +17,23 @@ from fleetops.core.logging import get_logger
 from fleetops_collectors.http import Answer, Connection, status_text
 from fleetops_collectors.redfish.crawl import NoAccessError
 from fleetops_collectors.redfish.directory import parse
+from fleetops_collectors.redfish.routes import is_mere_structure
 from fleetops_collectors.redfish.tree import ROOT, uri_of
 from fleetops_collectors.redfish.values import Json
 
 HEADERS = {"Accept": "application/json", "OData-Version": "4.0"}
+MAX_KEPT = 5000
+"""Resources kept with their ETags."""
 _BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
+class _Kept(NamedTuple):
+    etag: str
+    resource: Json
+
+
 class RedfishSession:
-    """Reads resources of one service, one at a time.
+    """Reads resources of one service.
 
     A session is opened when the service first asks for one and closed by :meth:`close`, on every
     way out: controllers allow few, and forget none by themselves for a long time.
@@ -51,25 +62,51 @@ class RedfishSession:
         self._token = ""
         self._location = ""
         self._basic = False
+        self._refusal = ""
+        self._kept: dict[str, _Kept] = {}
         self._login: asyncio.Task[None] | None = None
 
     async def get(self, uri: str) -> Json:
         """One resource.
+
+        What holds no readings is asked for with the ETag that it came with, and kept while the
+        service says that it has not changed.
 
         Raises:
             NotFoundError: there is none at this URI.
             InputError: what came is no Redfish resource, or is not allowed to this account.
             TemporaryError: it did not come.
         """
-        path = self._own_path(uri)
-        if self._credentials and path != ROOT and not (self._token or self._basic):
-            await self._open_once()
-        answer = await self._get(path)
+        path = self.path_of(uri)
+        kept = self._kept.get(path)
+        headers = {"If-None-Match": kept.etag} if kept else {}
+        access = await self._access(path)
+        answer = await self._get(path, headers | access)
         if answer.status == HTTPStatus.UNAUTHORIZED and self._credentials and not self._basic:
-            self._token = ""
+            await self.renew(access)
+            answer = await self._get(path, headers | await self.access())
+        if answer.status == HTTPStatus.UNAUTHORIZED and self._basic:
+            raise self._locked_out(path)
+        if answer.status == HTTPStatus.NOT_MODIFIED and kept:
+            return kept.resource
+        resource = self._resource(path, answer)
+        self._keep(path, answer.headers.get("ETag", ""), resource)
+        return resource
+
+    async def access(self) -> dict[str, str]:
+        """The headers that let a request in; opens the session where there is none."""
+        if self._credentials and not (self._token or self._basic):
             await self._open_once()
-            answer = await self._get(path)
-        return self._resource(path, answer)
+        return self._headers()
+
+    async def renew(self, refused: dict[str, str]) -> None:
+        """Opens another session, unless that was done since ``refused`` was given out."""
+        if self._credentials and not self._basic and refused == self._headers():
+            await self._open_once()
+
+    def ask_for_sessions_again(self) -> None:
+        """Forgets that sessions were refused: those of others may have ended."""
+        self._basic = False
 
     async def close(self) -> None:
         """Logs out and closes the connection; a service that is gone is no error here."""
@@ -77,46 +114,73 @@ class RedfishSession:
             await asyncio.gather(self._login, return_exceptions=True)
         if self._token and self._location:
             try:
-                await self._ask("DELETE", self._location)
+                await self._ask("DELETE", self._location, self._headers())
             except (InputError, TemporaryError) as error:
                 get_logger("redfish").warning("logout failed", target=self._name, error=str(error))
         self._token = self._location = ""
         await self._connection.close()
 
-    async def _get(self, path: str) -> Answer:
-        answer = await self._ask("GET", path)
+    async def _access(self, path: str) -> dict[str, str]:
+        return self._headers() if path == ROOT else await self.access()
+
+    def _headers(self) -> dict[str, str]:
+        if self._token:
+            return {"X-Auth-Token": self._token}
+        if self._basic and self._credentials:
+            return {"Authorization": _basic(*self._credentials)}
+        return {}
+
+    async def _get(self, path: str, headers: dict[str, str]) -> Answer:
+        answer = await self._ask("GET", path, headers)
         if answer.status in (HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.PERMANENT_REDIRECT):
-            return await self._ask("GET", self._own_path(answer.headers.get("Location", "")))
+            return await self._ask("GET", self.path_of(answer.headers.get("Location", "")), headers)
         return answer
 
-    async def _ask(self, method: str, path: str, json: Json | None = None) -> Answer:
-        auth = httpx.BasicAuth(*self._credentials) if self._basic and self._credentials else None
-        token = {"X-Auth-Token": self._token} if self._token else {}
+    async def _ask(
+        self, method: str, path: str, headers: dict[str, str], json: Json | None = None
+    ) -> Answer:
         return await self._connection.ask(
             method,
             path,
             where=f"{self._name}: {path}",
             max_bytes=self._max_body_bytes,
-            headers={**HEADERS, **token},
-            auth=auth,
+            headers={**HEADERS, **headers},
             json=json,
+        )
+
+    def _keep(self, path: str, etag: str, resource: Json) -> None:
+        if etag and is_mere_structure(path.partition("?")[0], resource):
+            if len(self._kept) >= MAX_KEPT:
+                self._kept.clear()
+            self._kept[path] = _Kept(etag, resource)
+        else:
+            self._kept.pop(path, None)
+
+    def _locked_out(self, path: str) -> NoAccessError:
+        self._basic = False  # the next round asks for a session again
+        return NoAccessError(
+            f"{self._name}: {path}: no session ({self._refusal}), and the password alone (Basic) "
+            "is refused too; end other sessions on the controller, or check username and "
+            "password_file"
         )
 
     async def _open_once(self) -> None:
         """Logs in. A caller that is cut off leaves the login to end, so that no session leaks."""
         if self._login is None or self._login.done():
             self._login = asyncio.ensure_future(self._open())
+        login = self._login
         try:
-            await asyncio.shield(self._login)
+            await asyncio.shield(login)
         finally:
-            if self._login.done():
+            if login.done() and self._login is login:
                 self._login = None
 
     async def _open(self) -> None:
         assert self._credentials is not None  # noqa: S101 (only called with credentials)
         user, password = self._credentials
+        await self._end_refused_session()
         uri = self.sessions_uri()
-        answer = await self._ask("POST", uri, {"UserName": user, "Password": password})
+        answer = await self._ask("POST", uri, {}, {"UserName": user, "Password": password})
         if answer.status == HTTPStatus.UNAUTHORIZED:
             raise NoAccessError(
                 f"{self._name}: {uri}: the service refuses the login of {user!r}; "
@@ -126,10 +190,18 @@ class RedfishSession:
         if answer.status in (HTTPStatus.OK, HTTPStatus.CREATED) and token:
             self._token = token
             location = answer.headers.get("Location") or self._id_of(answer)
-            self._location = self._own_path(location) if location else ""
+            self._location = self.path_of(location) if location else ""
             return
         # No sessions here, or none left: each request then carries the password (Basic).
         self._basic = True
+        self._refusal = status_text(answer)
+
+    async def _end_refused_session(self) -> None:
+        """A token that is refused may belong to a session that still counts: two are too many."""
+        location, self._token, self._location = self._location, "", ""
+        if location and self._credentials:
+            with suppress(InputError, TemporaryError):
+                await self._ask("DELETE", location, {"Authorization": _basic(*self._credentials)})
 
     def _id_of(self, answer: Answer) -> str:
         try:
@@ -137,7 +209,7 @@ class RedfishSession:
         except InputError:
             return ""
 
-    def _own_path(self, link: str) -> str:
+    def path_of(self, link: str) -> str:
         """The link as a path on this service.
 
         Raises:
@@ -171,3 +243,7 @@ class RedfishSession:
         if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
             advice = "redirects are not followed; name the address that it leads to"
         raise InputError(f"{where}: {status_text(answer)}; {advice}")
+
+
+def _basic(user: str, password: str) -> str:
+    return "Basic " + b64encode(f"{user}:{password}".encode()).decode()

@@ -30,8 +30,21 @@ _COLLECTION_MEMBERS = {
     "PowerSupplies": "PowerSupply",
     "Batteries": "Battery",
     "CDUs": "CoolingUnit",
+    "HeatExchangers": "CoolingUnit",
+    "ImmersionUnits": "CoolingUnit",
+    "RPUs": "CoolingUnit",
     "PowerShelves": "PowerDistribution",
     "RackPDUs": "PowerDistribution",
+    "FloorPDUs": "PowerDistribution",
+    "Switchgear": "PowerDistribution",
+    "TransferSwitches": "PowerDistribution",
+    "ElectricalBuses": "PowerDistribution",
+    "Mains": "Circuit",
+    "Branches": "Circuit",
+    "Feeders": "Circuit",
+    "Subfeeds": "Circuit",
+    "Outlets": "Outlet",
+    "MetricReports": "MetricReport",
 }
 _METRICS_OF = {
     "PowerSupplies": "PowerSupplyMetrics",
@@ -41,6 +54,10 @@ _METRICS_OF = {
     "Memory": "MemoryMetrics",
     "PowerShelves": "PowerDistributionMetrics",
     "RackPDUs": "PowerDistributionMetrics",
+    "FloorPDUs": "PowerDistributionMetrics",
+    "Switchgear": "PowerDistributionMetrics",
+    "TransferSwitches": "PowerDistributionMetrics",
+    "ElectricalBuses": "PowerDistributionMetrics",
 }
 _OWN_NAME = {
     "ProcessorMetrics",
@@ -50,6 +67,10 @@ _OWN_NAME = {
     "ThermalSubsystem",
     "PowerSubsystem",
     "LeakDetection",
+    "EventService",
+    "TelemetryService",
+    "Thermal",
+    "Power",
 }
 _DIGITS = re.compile(r"(\d+)")
 
@@ -162,14 +183,15 @@ class Tree(Mapping[str, Json]):
     def __len__(self) -> int:
         return len(self._resources)
 
+    def each_of_type(self, *types: str) -> Iterator[tuple[str, Json]]:
+        """All resources of these types, in the order in which they came."""
+        for uri, resource in self._resources.items():
+            if type_of(resource, uri) in types:
+                yield uri, resource
+
     def of_type(self, *types: str) -> list[tuple[str, Json]]:
         """All resources of these types, in natural order of their URIs."""
-        found = [
-            (uri, resource)
-            for uri, resource in self._resources.items()
-            if type_of(resource, uri) in types
-        ]
-        return sorted(found, key=lambda item: natural(item[0]))
+        return sorted(self.each_of_type(*types), key=lambda item: natural(item[0]))
 
 
 def links(resource: Json, *names: str) -> list[str]:

@@ -20,13 +20,17 @@ FIRST_CREDIBLE_YEAR = 2000
 """A controller that never learnt the time stamps its readings 1970 or soon after."""
 
 _HEALTH = {"ok": 0, "warning": 1, "critical": 2}
+_LOST = {"ok": 0, "warning": 1, "critical": 1}
 _WORDS: dict[str, dict[str, int]] = {
     "health": _HEALTH,
     "bmc_health": _HEALTH,
     "reservoir_state": _HEALTH,
     # DetectorState is OK, Warning or Critical by schema; GB300 trays say LeakDetected.
     "leak_state": {**_HEALTH, "leakdetected": 2, "leak": 2},
-    "redundancy_lost": {"ok": 0, "warning": 1, "critical": 1},
+    "redundancy_lost": _LOST,
+    "fan_redundancy_lost": _LOST,
+    "breaker_state": {"normal": 0, "tripped": 1, "off": 2},
+    "line_input_state": {"normal": 0, "lossofinput": 1, "outofrange": 2},
     "power_state": {"off": 0, "on": 1, "poweringoff": 2, "poweringon": 3},
     "link_state": {
         "linkdown": 0,
@@ -56,14 +60,19 @@ def number_of(raw: object, metric: Metric) -> float | int | None:
 
 
 def _number_in_words(text: str, metric: Metric) -> float | int | None:
+    if text[:1].isdigit():
+        return _plain(text)
     word = text.casefold()
     if word in ("true", "false"):
         return int(word == "true")
     words = _WORDS.get(metric.name, {}) if metric.kind is MetricKind.STATE else {}
     if word in words:
         return words[word]
-    seconds = duration_seconds(text)
-    return _plain(text) if seconds is None else seconds
+    if word.startswith("gen") and metric.name == "pcie_link_generation":
+        return _plain(word.removeprefix("gen"))
+    if word.startswith(("p", "-p")):
+        return duration_seconds(text)
+    return _plain(text)
 
 
 def _plain(text: str) -> float | int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -33,6 +33,8 @@ class Reply:
     """Content-Length where it is to be wrong."""
     pieces: tuple[bytes, ...] = ()
     pause_seconds: float = 0.0
+    stream: Callable[[Callable[[bytes], None], threading.Event], None] | None = None
+    """Writes a body without end, until it returns or the event is set."""
 
 
 Answering = Callable[[Request], Reply]
@@ -54,6 +56,9 @@ def serving(answer: Answering) -> Iterator[str]:
                 self.close_connection = True
                 return
             reply = answer(Request(self.command, self.path, dict(self.headers.items()), body))
+            if reply.stream is not None:
+                self._stream(reply, reply.stream)
+                return
             pieces = reply.pieces or (reply.body,)
             declared = reply.declared_length
             self.send_response(reply.status)
@@ -73,6 +78,20 @@ def serving(answer: Answering) -> Iterator[str]:
                 return
             finally:
                 self.close_connection |= declared is not None
+
+        def _stream(self, reply: Reply, write_all: Callable[..., None]) -> None:
+            self.close_connection = True
+            self.send_response(reply.status)
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+            def write(piece: bytes) -> None:
+                self.wfile.write(piece)
+                self.wfile.flush()
+
+            with suppress(ConnectionError):
+                write_all(write, stop)
 
         do_GET = do_POST = do_DELETE = _answer
 

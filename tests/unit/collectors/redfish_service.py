@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +15,84 @@ from typing import Any
 from tests.unit.collectors.http_server import Reply, Request, serving
 
 SESSIONS = "/redfish/v1/SessionService/Sessions"
+SSE = "/redfish/v1/EventService/SSE"
 USER, PASSWORD = "monitor", "correct horse"
+
+
+class EventFeed:
+    """An event stream that tests speak through, to every connection that is open."""
+
+    def __init__(self, *, knows_last_id: bool = True) -> None:
+        self.knows_last_id = knows_last_id
+        """Whether one that comes again is sent what it missed; else it gets the whole buffer."""
+        self.opened: list[dict[str, str]] = []
+        """The headers, and the path, of every connection so far."""
+        self.live = 0
+        self.refuses: Callable[[Request], Reply | None] = lambda _: None
+        self._said: list[tuple[str, bytes]] = []
+        self._changed = threading.Condition()
+        self._generation = 0
+
+    def say(self, *resources: object) -> None:
+        """Sends resources; they stay in the buffer."""
+        for resource in resources:
+            self.say_raw(json.dumps(resource).encode())
+
+    def say_raw(self, data: bytes) -> None:
+        with self._changed:
+            self._said.append((str(len(self._said) + 1), data))
+            self._changed.notify_all()
+
+    def drop(self) -> None:
+        """Breaks every connection."""
+        with self._changed:
+            self._generation += 1
+            self._changed.notify_all()
+
+    def reply(self, request: Request) -> Reply:
+        self.opened.append({**request.headers, "path": request.path})
+        if (refusal := self.refuses(request)) is not None:
+            return refusal
+        last = request.headers.get("Last-Event-ID", "")
+        begin = int(last) if last and self.knows_last_id else 0
+        generation = self._generation
+
+        def write_all(write: Callable[[bytes], None], stop: threading.Event) -> None:
+            self.live += 1
+            at = begin
+            try:
+                write(b": welcome\n\n")
+                while not stop.is_set() and self._generation == generation:
+                    with self._changed:
+                        if at >= len(self._said):
+                            self._changed.wait(0.02)
+                            continue
+                        message_id, data = self._said[at]
+                    at += 1
+                    write(b"id: " + message_id.encode() + b"\ndata: " + data + b"\n\n")
+            finally:
+                self.live -= 1
+
+        return Reply(headers={"Content-Type": "text/event-stream"}, stream=write_all)
+
+
+def event(message: str, created: str = "2026-01-01T00:00:00Z", **more: object) -> dict[str, Any]:
+    """An ``Event`` with one record."""
+    record = {
+        "MemberId": "0",
+        "EventId": "77",
+        "EventTimestamp": created,
+        "MessageId": message,
+        "MessageSeverity": "Critical",
+        "Message": "Leak detector '%1' reports it.",
+        "MessageArgs": ["Leak0"],
+    }
+    return {
+        "@odata.type": "#Event.v1_7_0.Event",
+        "Id": "5",
+        "Name": "Event Array",
+        "Events": [{**record, **more}],
+    }
 
 
 @dataclass
@@ -29,8 +109,34 @@ class RedfishService:
     opened: int = 0
     requests: list[tuple[str, str]] = field(default_factory=list)
     login_pause_seconds: float = 0.0
+    basic_works: bool = True
+    refused_tokens: set[str] = field(default_factory=set)
+    """Tokens that let nothing in any more, while their sessions go on to count."""
+    peak_sessions: int = 0
+    """Most sessions that were open at once."""
+    peak_requests: int = 0
+    """Most requests that were under way at once."""
+    seconds_a_request: float = 0.0
+    with_etags: bool = False
+    not_modified: list[str] = field(default_factory=list)
+    feed: EventFeed | None = None
+    """What is sent at :data:`SSE`; without one there is no such place."""
+    _under_way: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, request: Request) -> Reply:
+        with self._lock:
+            self._under_way += 1
+            self.peak_requests = max(self.peak_requests, self._under_way)
+        try:
+            if self.seconds_a_request:
+                time.sleep(self.seconds_a_request)
+            return self._answer(request)
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
+    def _answer(self, request: Request) -> Reply:
         path = request.path.rstrip("/") or "/"
         self.requests.append((request.method, path))
         if request.method == "POST" and path == SESSIONS:
@@ -42,9 +148,21 @@ class RedfishService:
             return Reply(204)
         if path in self.replies:
             return self.replies[path]()
+        if path.partition("?")[0] == SSE and self.feed is not None:
+            return self.feed.reply(request)
+        return self._read(path, request.headers.get("If-None-Match", ""))
+
+    def _read(self, path: str, known: str) -> Reply:
         if path not in self.resources:
             return Reply(404, b"{}")
-        return Reply(body=json.dumps(self.resources[path]).encode())
+        body = json.dumps(self.resources[path]).encode()
+        if not self.with_etags:
+            return Reply(body=body)
+        etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+        if known == etag:
+            self.not_modified.append(path)
+            return Reply(304, headers={"ETag": etag})
+        return Reply(body=body, headers={"ETag": etag})
 
     def _log_in(self, request: Request) -> Reply:
         if not self.offers_sessions:
@@ -56,14 +174,14 @@ class RedfishService:
         self.opened += 1
         token = f"token{self.opened}"
         self.sessions.add(token)
+        self.peak_sessions = max(self.peak_sessions, len(self.sessions))
         headers = {"X-Auth-Token": token, "Location": f"{SESSIONS}/{token}"}
         return Reply(201, headers=headers, pieces=(b"{}",), pause_seconds=self.login_pause_seconds)
 
     def _is_allowed(self, request: Request) -> bool:
         basic = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-        return (
-            request.headers.get("X-Auth-Token") in self.sessions
-            or request.headers.get("Authorization") == basic
+        return request.headers.get("X-Auth-Token") in self.sessions - self.refused_tokens or (
+            self.basic_works and request.headers.get("Authorization") == basic
         )
 
     def gets(self, path: str) -> int:

@@ -11,8 +11,8 @@ import pytest
 
 from fleetops.core.clock import ManualClock
 from fleetops_collectors.base import Scrape, Target
+from fleetops_collectors.decoded import Decoded
 from fleetops_collectors.redfish import (
-    Decoded,
     RedfishCollector,
     RedfishConfig,
     Service,
@@ -44,26 +44,26 @@ def cell(result: Decoded, device: str, metric: str) -> Reading:
     [
         (
             "gb300_lambda",
-            {"fabric_port": 796, "accelerator": 139, "host": 5, "coolant_unit": 4},
-            {"good": 944},
+            {"fabric_port": 796, "accelerator": 151, "host": 5, "coolant_unit": 4},
+            {"good": 956},
             0,
             0,
         ),
         (
             "gb300_lambda/happypath",
-            {"fabric_port": 796, "accelerator": 128, "host": 4},
-            {"good": 928},
+            {"fabric_port": 796, "accelerator": 140, "host": 4},
+            {"good": 940},
             0,
             0,
         ),
-        ("powershelf_delta", {"power_unit": 117}, {"good": 117}, 24, 0),
-        ("public-cooling-unit", {"coolant_unit": 30}, {"good": 30}, 0, 0),
-        ("public-power-shelf", {"power_unit": 39}, {"good": 34, "absent": 5}, 7, 0),
+        ("powershelf_delta", {"power_unit": 121}, {"good": 121}, 21, 0),
+        ("public-cooling-unit", {"coolant_unit": 31}, {"good": 31}, 0, 0),
+        ("public-power-shelf", {"power_unit": 65}, {"good": 60, "absent": 5}, 5, 0),
         (
             "public-liquid-cooled-server",
-            {"power_unit": 23, "host": 13, "coolant_unit": 6},
-            {"good": 36, "absent": 6},
-            7,
+            {"power_unit": 25, "host": 15, "coolant_unit": 6},
+            {"good": 40, "absent": 6},
+            6,
             2,
         ),
     ],
@@ -248,4 +248,4 @@ def test_log_entries_of_the_mockup() -> None:
     assert (melting.text, melting.severity.value) == ("System May be Melting", "critical")
     assert coolant.text.startswith("Temperature 'CPU#1 Coolant' reading of 47 degrees (C)")
     assert coolant.device == "437xr1138r2/pump1"
-    assert {melting.kind, coolant.kind} == {"redfish_log_entry"}
+    assert (melting.kind, coolant.kind) == ("redfish_log_entry", "coolant_supply_hot")

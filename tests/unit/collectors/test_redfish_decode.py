@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from fleetops_collectors.redfish import Service, Tree, decode_resources
-from fleetops_collectors.redfish.log_entries import kind_of_message
 from fleetops_collectors.redfish.values import duration_seconds
 from fleetops_schemas.readings import Quality
 from fleetops_schemas.records import Severity
@@ -242,42 +241,6 @@ class TestLogEntries:
         assert event.time == datetime(2026, 6, 1, 11, 0, tzinfo=UTC)
         assert event.observed_at == NOW
         assert event.attributes["message_id"] == "Environmental.1.4.LeakDetectedCritical"
-
-    @pytest.mark.parametrize(
-        ("message", "kind"),
-        [
-            ("Environmental.1.4.LeakDetectedWarning", "coolant_leak"),
-            ("Environmental.1.4.LeakDetectedCritical", "coolant_leak"),
-            ("Environmental.1.4.LeakDetectedNormal", "redfish_log_entry"),
-            ("Environmental.1.4.LeakDetectorFailure", "coolant_leak_detector_fault"),
-            ("Environmental.1.4.LeakDetectorDisconnected", "coolant_leak_detector_fault"),
-            ("Environmental.1.4.LeakDetectorRestored", "redfish_log_entry"),
-            ("Environmental.1.4.FlowRateBelowLowerCriticalThreshold", "coolant_flow_low"),
-            ("Environmental.1.4.FlowRateNoLongerCritical", "redfish_log_entry"),
-            ("Environmental.1.4.PumpFailed", "coolant_pump_degraded"),
-            ("Environmental.1.4.PumpRestored", "redfish_log_entry"),
-            ("Power.1.2.PowerSupplyFailed", "power_supply_fault"),
-            ("Power.1.2.PowerSupplyGroupCritical", "power_redundancy_lost"),
-            ("Power.1.2.VoltageAboveUpperCriticalThreshold", "power_voltage_out_of_range"),
-            ("Power.1.2.VoltageNormal", "redfish_log_entry"),
-            ("Platform.1.3.DeviceMissing", "device_absent"),
-            ("Contoso.1.0.SomethingElse", "redfish_log_entry"),
-            ("", "redfish_log_entry"),
-        ],
-    )
-    def test_kinds(self, message: str, kind: str) -> None:
-        assert kind_of_message(message, Severity.CRITICAL, "host") == kind
-
-    def test_what_is_only_informational_is_of_no_fault_kind(self) -> None:
-        for message in ("Environmental.1.4.LeakDetectedCritical", "Power.1.2.PowerSupplyFailed"):
-            assert kind_of_message(message, Severity.INFO, "host") == "redfish_log_entry"
-
-    def test_uncorrectable_memory_is_the_accelerator_s_or_the_host_s(self) -> None:
-        message = "Platform.1.3.MemoryUncorrectableError"
-        kinds = [
-            kind_of_message(message, Severity.CRITICAL, which) for which in ("accelerator", "host")
-        ]
-        assert kinds == ["accelerator_memory_uncorrectable", "machine_check"]
 
 
 @pytest.mark.parametrize(

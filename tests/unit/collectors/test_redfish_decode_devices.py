@@ -100,7 +100,7 @@ class TestMetricReports:
             "health": (None, "stale"),
             "temperature_celsius": (48.5, "good"),
         }
-        assert result.unmapped == {"x": 1}
+        assert result.unmapped == {"/Unheard/Of": 1}
 
     def test_a_resource_is_believed_before_a_report(self) -> None:
         fresh = "2026-06-01T11:59:59Z"

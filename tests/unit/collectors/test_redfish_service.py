@@ -1,10 +1,9 @@
-"""Reading a Redfish service over real HTTP: sessions, faults, pages, bounds, logs."""
+"""Reading a Redfish service over real HTTP: faults of the world, and finding what there is."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from typing_extensions import override
@@ -14,136 +13,15 @@ from fleetops.core.errors import InputError, TemporaryError
 from fleetops_collectors.base import Scrape, Target
 from fleetops_collectors.redfish import RedfishCollector, RedfishConfig
 from tests.unit.collectors.http_server import Reply
+from tests.unit.collectors.redfish_rounds import INLET, READINGS_OF_A_TRAY, once, twice, using
 from tests.unit.collectors.redfish_service import (
-    ENTRIES,
-    PASSWORD,
-    SESSIONS,
-    USER,
     RedfishService,
     collection,
-    entry,
     link,
     resource,
     running,
     tray,
 )
-
-T = TypeVar("T")
-INLET = "/redfish/v1/Chassis/Tray/Sensors/Inlet"
-LOGIN: dict[str, Any] = {"username": USER, "password": PASSWORD}
-READINGS_OF_A_TRAY = 12
-
-
-def using(
-    service: RedfishService,
-    act: Callable[[RedfishCollector, Target], Awaitable[T]],
-    clock: ManualClock | SystemClock | None = None,
-    **options: object,
-) -> T:
-    """Runs a coroutine function with a collector of a running service; closes it afterwards."""
-    config = RedfishConfig.model_validate({"name": "test", **options})
-
-    async def session(url: str) -> T:
-        collector = RedfishCollector.create(config, clock or ManualClock())
-        try:
-            return await act(collector, Target(name="bmc7", url=url, host="node007", rack="r01"))
-        finally:
-            await collector.close()
-
-    with running(service) as url:
-        return asyncio.run(session(url))
-
-
-async def once(collector: RedfishCollector, target: Target) -> Scrape:
-    return await collector.collect(target)
-
-
-async def twice(collector: RedfishCollector, target: Target) -> Scrape:
-    await collector.collect(target)
-    return await collector.collect(target)
-
-
-class TestSessions:
-    def test_one_session_is_opened_reused_and_closed(self) -> None:
-        service = RedfishService(tray(), needs_login=True)
-        scrape = using(service, twice, **LOGIN)
-        assert len(scrape.readings) == READINGS_OF_A_TRAY
-        assert service.opened == 1
-        assert service.sessions == set()
-        assert service.requests[-1] == ("DELETE", f"{SESSIONS}/token1")
-
-    def test_an_expired_session_is_opened_anew_once(self) -> None:
-        service = RedfishService(tray(), needs_login=True)
-
-        async def act(collector: RedfishCollector, target: Target) -> Scrape:
-            await collector.collect(target)
-            service.sessions.clear()
-            return await collector.collect(target)
-
-        assert len(using(service, act, **LOGIN).readings) == READINGS_OF_A_TRAY
-        assert service.opened == 2
-        assert service.sessions == set()
-
-    @pytest.mark.parametrize("limit", [{"offers_sessions": False}, {"max_sessions": 0}])
-    def test_without_sessions_each_request_carries_the_password(
-        self, limit: dict[str, Any]
-    ) -> None:
-        service = RedfishService(tray(), needs_login=True, **limit)
-        assert len(using(service, once, **LOGIN).readings) == READINGS_OF_A_TRAY
-        assert service.opened == 0
-
-    def test_a_wrong_password_is_tried_once_a_round_and_named(self) -> None:
-        service = RedfishService(tray(), needs_login=True)
-        with pytest.raises(
-            InputError, match=r"bmc7.*refuses the login of 'monitor'.*password_file"
-        ):
-            using(service, once, **{**LOGIN, "password": "wrong"})
-        assert service.requests.count(("POST", SESSIONS)) == 1
-
-    def test_a_missing_login_says_what_to_set(self) -> None:
-        with pytest.raises(InputError, match=r"bmc7: /redfish/v1/\w+: not without a login"):
-            using(RedfishService(tray(), needs_login=True), once)
-
-    def test_a_read_cut_off_during_login_leaks_no_session(self) -> None:
-        service = RedfishService(tray(), needs_login=True, login_pause_seconds=0.3)
-
-        async def act(collector: RedfishCollector, target: Target) -> Scrape:
-            await self.cut_off_during_login(service, collector, target)
-            return await collector.collect(target)
-
-        assert len(using(service, act, **LOGIN).readings) == READINGS_OF_A_TRAY
-        assert service.opened == 1
-        assert service.sessions == set()
-
-    def test_close_waits_for_a_login_under_way(self) -> None:
-        service = RedfishService(tray(), needs_login=True, login_pause_seconds=0.3)
-
-        async def act(collector: RedfishCollector, target: Target) -> None:
-            await self.cut_off_during_login(service, collector, target)
-
-        using(service, act, **LOGIN)
-        assert (service.opened, service.sessions) == (1, set())
-
-    async def cut_off_during_login(
-        self, service: RedfishService, collector: RedfishCollector, target: Target
-    ) -> None:
-        """Cancels a read after the service opened its session and before it has said so."""
-        read = asyncio.ensure_future(collector.collect(target))
-        while not service.opened:
-            await asyncio.sleep(0.005)
-        read.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await read
-
-    def test_a_target_is_read_one_round_at_a_time(self) -> None:
-        service = RedfishService(tray(), needs_login=True)
-
-        async def act(collector: RedfishCollector, target: Target) -> list[Scrape]:
-            return await asyncio.gather(*(collector.collect(target) for _ in range(3)))
-
-        scrapes = using(service, act, **LOGIN)
-        assert [len(scrape.readings) for scrape in scrapes] == [READINGS_OF_A_TRAY] * 3
-        assert service.opened == 1
 
 
 class TestFaults:
@@ -345,89 +223,3 @@ class TestCrawl:
         scrape = using(RedfishService(resources), once)
         assert len(scrape.readings) == READINGS_OF_A_TRAY
         assert scrape.warnings == []
-
-
-class TestLogs:
-    LEAK = "Environmental.1.4.LeakDetectedCritical"
-
-    def service(self, *entries: dict[str, Any]) -> RedfishService:
-        resources = tray()
-        resources["/redfish/v1/Managers/BMC"]["DateTime"] = "2026-01-01T00:00:00Z"
-        resources[ENTRIES]["Members"] = list(entries)
-        return RedfishService(resources)
-
-    def events(self, service: RedfishService) -> list[list[str]]:
-        """Entry ids of two rounds of one collector, with a new entry between them."""
-
-        async def act(collector: RedfishCollector, target: Target) -> list[list[str]]:
-            first = await collector.collect(target)
-            service.resources[ENTRIES]["Members"].append(
-                entry(9, "2026-01-01T00:00:00Z", self.LEAK)
-            )
-            second = await collector.collect(target)
-            return [
-                [str(event.attributes["entry"]).rsplit("/", 1)[-1] for event in scrape.events]
-                for scrape in (first, second)
-            ]
-
-        return using(service, act, log_interval_seconds=0)
-
-    def test_history_is_not_news(self) -> None:
-        service = self.service(
-            entry(1, "2019-05-01T00:00:00Z", self.LEAK),
-            entry(2, "2025-12-31T23:30:00Z", self.LEAK),
-        )
-        assert self.events(service) == [["2"], ["9"]]
-
-    def test_entries_of_one_second_are_all_read(self) -> None:
-        service = self.service(entry(1, "2026-01-01T00:00:00Z", self.LEAK))
-        assert self.events(service) == [["1"], ["9"]]
-
-    def test_positions_outlive_a_restart(self) -> None:
-        service = self.service(entry(1, "2026-01-01T00:00:00Z", self.LEAK))
-
-        def life(cursor: str | None) -> Scrape:
-            async def act(collector: RedfishCollector, target: Target) -> Scrape:
-                if cursor is not None:
-                    collector.resume({"bmc7": cursor, "gone": "{"})
-                return await collector.collect(target)
-
-            return using(service, act)
-
-        first = life(None)
-        assert len(first.events) == 1
-        service.resources[ENTRIES]["Members"].append(entry(2, "2026-01-01T00:00:09Z", self.LEAK))
-        second = life(first.cursor)
-        assert [event.attributes["entry"] for event in second.events] == [f"{ENTRIES}/2"]
-        third = life(second.cursor)
-        assert (third.events, third.cursor) == ([], None)
-
-    def test_a_cleared_log_is_read_from_its_start(self) -> None:
-        service = self.service(entry(5, "2026-01-01T00:00:00Z", self.LEAK))
-
-        async def act(collector: RedfishCollector, target: Target) -> list[int]:
-            counts = [len((await collector.collect(target)).events)]
-            members = [entry(1, "2025-12-31T23:00:00Z", self.LEAK)]
-            service.resources[ENTRIES]["Members"] = members
-            counts += [len((await collector.collect(target)).events) for _ in range(2)]
-            return counts
-
-        assert using(service, act, log_interval_seconds=0) == [1, 1, 0]
-
-    def test_entries_behind_links_are_fetched_once(self) -> None:
-        service = self.service()
-        body = entry(3, "2025-12-31T23:59:00Z", self.LEAK)
-        service.resources[body["@odata.id"]] = body  # type: ignore[index]
-        service.resources[ENTRIES]["Members"] = [link(body["@odata.id"])]
-        scrape = using(service, twice, log_interval_seconds=0)
-        assert scrape.events == []
-        assert service.gets(body["@odata.id"]) == 1
-
-    def test_bulk_logs_are_left_alone(self) -> None:
-        service = self.service()
-        log = "/redfish/v1/Managers/BMC/LogServices/Dump"
-        members = service.resources["/redfish/v1/Managers/BMC/LogServices"]["Members"]
-        members.append(link(log))
-        service.resources[log] = resource(log, "LogService", Entries=link(f"{log}/Entries"))  # type: ignore[index]
-        using(service, once)
-        assert service.gets(f"{log}/Entries") == 0

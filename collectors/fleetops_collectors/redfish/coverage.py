@@ -1,0 +1,71 @@
+"""Which resources need not be read, since metric reports say the same, and as freshly.
+
+One report replaces hundreds of reads of single sensors. A resource is left out only if every value
+that the catalog takes from it came recently in a report; what a report cannot give (states, leak
+detectors, anything that names devices) is read on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+
+from fleetops_collectors.redfish.crawl import with_inner
+from fleetops_collectors.redfish.names import Names
+from fleetops_collectors.redfish.properties import kind_of, properties_of
+from fleetops_collectors.redfish.routes import holds_readings, names_devices
+from fleetops_collectors.redfish.sensors import measures_a_leak
+from fleetops_collectors.redfish.tree import Tree, type_of, uri_of
+from fleetops_collectors.redfish.values import Json, dig
+
+
+class Coverage:
+    """What the reports of one service cover."""
+
+    def __init__(self) -> None:
+        """Nothing is covered yet."""
+        self._needs: dict[str, frozenset[str]] = {}
+        self._recent: frozenset[str] = frozenset()
+
+    def learn(self, tree: Tree, plan: Iterable[str], names: Names, recent: Set[str]) -> None:
+        """Takes what one round read.
+
+        Args:
+            tree: what was read.
+            plan: what would be read in each round.
+            names: of the service's devices.
+            recent: properties that reports gave, recent and good.
+        """
+        self._recent = frozenset(recent)
+        if not recent:
+            return
+        for uri in plan:
+            if uri in tree and uri not in self._needs:
+                self._needs[uri] = _needs(uri, tree[uri], names)
+
+    @property
+    def uris(self) -> Set[str]:
+        """What need not be read in the next round."""
+        return {uri for uri, needs in self._needs.items() if needs and needs <= self._recent}
+
+
+def _needs(uri: str, resource: Json, names: Names) -> frozenset[str]:
+    """The reported properties that replace a read; none if nothing can."""
+    needed: set[str] = set()
+    for item_uri, item in with_inner(uri_of(resource) or uri, resource):
+        kind = type_of(item, item_uri)
+        if not holds_readings(kind, item):
+            continue
+        if names_devices(kind) or kind in ("MetricReport", "LeakDetection"):
+            return frozenset()
+        if kind == "Sensor":
+            if measures_a_leak(item_uri, item):
+                return frozenset()
+            needed.add(item_uri)
+            continue
+        subject = names.subject(item_uri)
+        if subject is None:
+            continue
+        for one in properties_of(kind_of(item_uri, item), subject.device_class):
+            if any(True for _ in dig(item, one.path)):
+                needed.add(f"{item_uri}#/{'/'.join(one.path)}")
+    return frozenset(needed)
