@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from fleetops.core.clock import Clock
+from fleetops.core.command import Finished, run_command
 from fleetops.core.errors import (
     AmbiguousWriteError,
     ConfigError,
@@ -30,7 +31,6 @@ from fleetops.core.hostlist import fold
 from fleetops.operate.ownership import clean_reason
 from fleetops.operate.schedulers import slurm_json
 from fleetops.operate.schedulers.base import SchedulerConfig
-from fleetops.operate.schedulers.command import Finished, run_command
 from fleetops.operate.schedulers.names import NODE_NAME, check_node_name
 from fleetops_schemas.records import Job, NodeState
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from fleetops.core.command import run_command
 from fleetops.core.errors import InputError
-from fleetops.operate.schedulers.command import run_command
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 

@@ -1,4 +1,4 @@
-"""Runs a command of a scheduler with a deadline of our own and a bound on what it may print."""
+"""Runs a command with a deadline of our own and a bound on what it may print."""
 
 from __future__ import annotations
 
