@@ -131,9 +131,9 @@ def is_other_part(before: DeviceIdentity, after: DeviceIdentity) -> bool:
     return bool(before.serial and after.serial) and before.serial != after.serial
 
 
-def _trust(claim: DeviceIdentity) -> tuple[bool, datetime]:
-    """What was found goes before what is expected, the newest first."""
-    return not claim.is_configured, claim.observed_at
+def _trust(claim: DeviceIdentity) -> tuple[bool, int, datetime]:
+    """What was found goes before what is expected; the newest first, the first file first."""
+    return not claim.is_configured, -claim.precedence, claim.observed_at
 
 
 def _conflicts(claims: list[DeviceIdentity]) -> list[str]:

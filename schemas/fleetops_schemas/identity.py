@@ -34,6 +34,8 @@ class DeviceIdentity(Record):
     """Where the source found it: PCI address, Redfish URI, ``port:address@baud``."""
     placement: dict[str, str] = Field(default_factory=dict)
     """Of a host: rack, leaf_switch, power_shelf, coolant_loop ... as far as the source knows."""
+    precedence: int = 0
+    """Among files of the site: the lower goes first."""
     observed_at: AwareDatetime
 
     @property

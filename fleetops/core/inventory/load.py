@@ -36,7 +36,7 @@ class Inventory:
 
     def identities(self, now: datetime) -> Iterator[DeviceIdentity]:
         """Every source's word on every host and part, to be held against what is found."""
-        for claims in self.claims:
+        for precedence, claims in enumerate(self.claims):
             source = f"{CONFIGURED}{claims.source}"
             for host, words in claims.hosts.items():
                 places = {key: words[key] for key in PLACES if key in words}
@@ -46,6 +46,7 @@ class Inventory:
                     host=host,
                     source=source,
                     placement=places,
+                    precedence=precedence,
                     observed_at=now,
                 )
             for device, words in claims.parts.items():
@@ -55,6 +56,7 @@ class Inventory:
                         "device_class": "",
                         "host": host_of(device) if "/" in device else "",
                         "source": source,
+                        "precedence": precedence,
                         "observed_at": now,
                         **words,
                     }

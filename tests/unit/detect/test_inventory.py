@@ -10,6 +10,8 @@ from fleetops_schemas.records import Event
 
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 GPU = "node001/gpu5"
+LEAF_1 = {"leaf_switch": "leaf1"}
+LEAF_2 = {"leaf_switch": "leaf2"}
 
 
 def claim(
@@ -105,13 +107,13 @@ def test_what_a_file_expects_is_held_against_what_is_found() -> None:
 
 def test_two_files_that_place_a_host_differently_contradict_each_other() -> None:
     devices, _ = told(
-        claim(f"{CONFIGURED}yaml:a", device="node001", placement={"leaf_switch": "leaf1"}),
-        claim(f"{CONFIGURED}slurm", device="node001", placement={"leaf_switch": "leaf2"}),
+        claim(f"{CONFIGURED}slurm", at=5, device="node001", precedence=1, placement=LEAF_2),
+        claim(f"{CONFIGURED}yaml:a", device="node001", placement=LEAF_1),
     )
-    (conflict,) = devices["node001"].conflicts
-    assert conflict.startswith("leaf_switch: ")
-    assert "leaf1" in conflict
-    assert "leaf2" in conflict
+    assert devices["node001"].conflicts == (
+        "leaf_switch: inventory:yaml:a leaf1, inventory:slurm leaf2",
+    )
+    assert devices["node001"].placement == LEAF_1
 
 
 def test_one_part_at_two_places_is_a_contradiction_once_both_are_seen_again() -> None:
