@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
@@ -132,10 +132,13 @@ def recording_path(name: str) -> Iterator[Path]:
             raise InputError(f"{name}: there is no such file or folder")
         yield path
         return
-    with NamedTemporaryFile(prefix="stdin-") as file:
-        file.write(_read(name))
-        file.flush()
-        yield Path(file.name)
+    with TemporaryDirectory(prefix="fleetops-") as folder:
+        path = Path(folder) / "stdin"
+        path.write_bytes(_read(name))
+        try:
+            yield path
+        except InputError as error:
+            raise InputError(str(error).replace(str(path), "standard input")) from error
 
 
 def read_meta(path: Path | None) -> dict[str, Any] | None:

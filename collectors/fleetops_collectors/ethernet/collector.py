@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -110,7 +111,7 @@ class EthernetCollector:
         interfaces, problems = await self._reads.run(target.name, lambda: self._read(target))
         interfaces = await self._with_optics(target, interfaces, problems)
         now = self._clock.now()
-        host = target.host or target.name
+        host = target.host or platform.node()
         decoded = decode_interfaces(
             interfaces, host=host, now=now, expected=self._config.expected_rate_gbps
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, ClassVar, Self, cast
@@ -80,7 +81,7 @@ class InfinibandCollector:
         """
         adapters = await self._reads.run(target.name, lambda: _read(target))
         now = self._clock.now()
-        host = target.host or target.name
+        host = target.host or platform.node()
         decoded = decode_adapters(
             adapters,
             host=host,
