@@ -20,8 +20,6 @@ from fleetops_collectors.training.ranks import RankNames
 
 STALL_SECONDS = 300.0
 _RANK_AT_END = re.compile(r"(\d{1,7})$")
-_STDIN = "stdin-"
-"""What standard input is written to, for ``fleetops decode training -``."""
 _SUFFIXES = frozenset({".json", ".pkl", ".pickle", ".bin"})
 
 
@@ -129,7 +127,7 @@ def _dump(document: Any, recording: Recording) -> Dump:  # noqa: ANN401
     path = Path(recording.name)
     stem = path.stem if path.suffix in _SUFFIXES else path.name
     found = _RANK_AT_END.search(stem)
-    if found is None or path.name.startswith(_STDIN):
+    if found is None:
         raise InputError("a flight recorder's file is named for its rank; this name ends in none")
     return flight_recorder.parse_dump(document, int(found[1]), recording.written_at)
 
