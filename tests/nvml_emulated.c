@@ -9,6 +9,7 @@
        inithang * * 1          nvmlInit does not return
        hang  2 * 1             calls for device 2 do not return
        crash 2 * 1             calls for device 2 end the process
+       slow  2 82 300          field 82 of device 2 (or the call of that name) takes 300 ms
        lost  3 * 15            device 3 has no handle, for this reason
        error 0 82 3            field 82 of device 0 (or the call of that name) fails so
        value 0 82 71           field 82 of device 0 (or the call of that name) has this value
@@ -47,6 +48,7 @@ static int find(const char *key, int index, const char *name, long long *value) 
 
 static int entered(device_t *device, const char *name) {
     long long code;
+    if (find("slow", device->index, name, &code)) usleep((useconds_t)code * 1000);
     if (find("hang", device->index, name, &code)) for (;;) pause();
     if (find("crash", device->index, name, &code)) abort();
     return find("error", device->index, name, &code) ? (int)code : SUCCESS;
@@ -72,6 +74,7 @@ static int whole(device_t *device, const char *name, unsigned *out, unsigned usu
 int nvmlInitWithFlags(unsigned flags) {
     long long code;
     (void)flags;
+    printf("libraries may print what they like\n"), fflush(stdout);
     if (find("inithang", -1, "", &code)) for (;;) pause();
     return find("init", -1, "", &code) ? (int)code : SUCCESS;
 }

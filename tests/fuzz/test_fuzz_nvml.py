@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from fleetops_collectors.nvml import decode_device, parse_answer
 from fleetops_schemas.readings import Reading
-from tests.fuzz.decoder_fuzz import DecoderFuzz
+from tests.fuzz.decoder_fuzz import TOPS, DecoderFuzz
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 WELL = b"""{"device": 0, "values": {"nvmlDeviceGetTemperature": 61,
@@ -19,6 +19,8 @@ FAILING = b'{"device": 7, "values": {"145": 1}, "errors": {"82": 999, "nvmlDevic
 
 
 class TestFuzzNvml(DecoderFuzz):
+    sentinels = TOPS
+
     @override
     def seeds(self) -> Sequence[bytes]:
         return [WELL, FAILING]

@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from fleetops_collectors.prometheus import decode_prometheus
 from fleetops_schemas.readings import Reading
-from tests.fuzz.decoder_fuzz import DecoderFuzz
+from tests.fuzz.decoder_fuzz import TOPS, DecoderFuzz
 from tests.unit.collectors import exporter_texts as texts
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -32,10 +32,20 @@ class TestFuzzPrometheus(DecoderFuzz):
     @override
     def seeds(self) -> Sequence[bytes]:
         return [
-            *(DCGM.encode(), TRAINING.encode(), (DCGM + TRAINING + "# EOF\n").encode()),
-            *(texts.AMD.encode(), texts.NODE.encode(), (texts.DCGM + texts.OPENMETRICS).encode()),
+            DCGM.encode(),
+            (DCGM + "# EOF\n").encode(),
+            (texts.DCGM + texts.OPENMETRICS).encode(),
         ]
 
     @override
     def decode(self, payload: bytes) -> Iterable[Reading]:
         return decode_prometheus(payload, host=None, now=NOW).readings
+
+
+class TestFuzzOtherExporters(TestFuzzPrometheus):
+    sentinels = TOPS
+
+    @override
+    def seeds(self) -> Sequence[bytes]:
+        everything = texts.DCGM + texts.AMD + texts.NODE + TRAINING + texts.OPENMETRICS
+        return [text.encode() for text in (TRAINING, texts.AMD, texts.NODE, everything)]

@@ -69,6 +69,7 @@ class NvmlCollector:
         """Starts nothing; the first read does."""
         self._config = config
         self._clock = clock
+        self._faults = load_faults()
         self._readers: dict[str, DeviceReader] = {}
 
     @classmethod
@@ -94,7 +95,7 @@ class NvmlCollector:
             scrape.warnings += decoded.warnings()
         scrape.warnings += _told(round_, host)
         scrape.events += [
-            _event(host, index, suspect, now) for index, suspect in round_.fresh.items()
+            self._event(host, index, suspect, now) for index, suspect in round_.fresh.items()
         ]
         return scrape
 
@@ -102,6 +103,29 @@ class NvmlCollector:
         """Ends the children."""
         readers, self._readers = list(self._readers.values()), {}
         await asyncio.gather(*(reader.close() for reader in readers))
+
+    def _event(self, host: str, index: int, suspect: Suspect, now: datetime) -> Event:
+        """That a device went. Its id holds the time: each time is another happening."""
+        device = f"{host}/gpu{index}"
+        if suspect.code is None:
+            kind = "accelerator_unresponsive"
+        elif suspect.code == RESET_REQUIRED:
+            kind = "accelerator_reset_required"
+        else:
+            kind = "accelerator_fallen_off_bus"
+        return Event(
+            id=f"{PROTOCOL}:{device}:{kind}:{now.isoformat()}",
+            time=now,
+            observed_at=now,
+            host=host,
+            device=device,
+            device_class=DEVICE_CLASS,
+            source=PROTOCOL,
+            kind=kind,
+            code=suspect.code,
+            severity=self._faults.kind(kind).severity,
+            text=suspect.why,
+        )
 
     def _reader(self, target: Target) -> DeviceReader:
         reader = self._readers.get(target.name)
@@ -133,27 +157,3 @@ def _told(round_: Round, host: str) -> list[str]:
         names = ", ".join(f"gpu{index}" for index in round_.unread)
         told.append(f"{host}: no time was left for {names}; raise deadline_seconds")
     return told
-
-
-def _event(host: str, index: int, suspect: Suspect, now: datetime) -> Event:
-    """That a device went. Its id holds the time: each time is another happening."""
-    device = f"{host}/gpu{index}"
-    if suspect.code is None:
-        kind = "accelerator_unresponsive"
-    elif suspect.code == RESET_REQUIRED:
-        kind = "accelerator_reset_required"
-    else:
-        kind = "accelerator_fallen_off_bus"
-    return Event(
-        id=f"{PROTOCOL}:{device}:{kind}:{now.isoformat()}",
-        time=now,
-        observed_at=now,
-        host=host,
-        device=device,
-        device_class=DEVICE_CLASS,
-        source=PROTOCOL,
-        kind=kind,
-        code=suspect.code,
-        severity=load_faults().kind(kind).severity,
-        text=suspect.why,
-    )

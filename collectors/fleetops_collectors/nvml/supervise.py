@@ -113,6 +113,8 @@ class DeviceReader:
         """The device that the child is about to read."""
         self._count = 0
         self._suspects: dict[int, Suspect] = {}
+        self._untold: dict[int, Suspect] = {}
+        """New ones that no finished round has told."""
         self._unreaped: list[asyncio.subprocess.Process] = []
 
     async def read(self, fields: Iterable[int]) -> Round:
@@ -123,7 +125,6 @@ class DeviceReader:
             InputError: the child answers nonsense.
         """
         began = self._clock.monotonic()
-        known = set(self._suspects)
         round_ = Round()
         due = [
             index for index, suspect in sorted(self._suspects.items()) if suspect.next_try <= began
@@ -139,7 +140,7 @@ class DeviceReader:
             self._abandon()
             raise
         round_.suspects = dict(self._suspects)
-        round_.fresh = {i: one for i, one in self._suspects.items() if i not in known}
+        round_.fresh, self._untold = self._untold, {}
         return round_
 
     async def close(self) -> None:
@@ -153,7 +154,7 @@ class DeviceReader:
             try:
                 await self._ask(fields, None, done | set(self._suspects), round_, began)
             except _HangError as hang:
-                await self._hung(hang)
+                await self._hung(hang, round_)
             else:
                 return
             if self._left(began) <= 0:
@@ -168,7 +169,7 @@ class DeviceReader:
         try:
             await self._ask(fields, [index], set(), round_, began)
         except _HangError as hang:
-            await self._hung(hang)
+            await self._hung(hang, round_)
             return
         if any(answer.device == index for answer in round_.answers):
             del self._suspects[index]
@@ -242,29 +243,32 @@ class DeviceReader:
             raise InputError(f"{self._where}: the child answered {line[:60]!r}")
         return answer
 
-    async def _hung(self, hang: _HangError) -> None:
+    async def _hung(self, hang: _HangError, round_: Round) -> None:
         """Ends the child and leaves the device at fault out for a while.
 
         Raises:
-            TemporaryError: it was no single device.
+            TemporaryError: it was no single device, and nothing was read.
         """
         index, opened = self._reading, self._opened
         await self._end()
-        if index is None:
+        if index is not None and hang.blamed:
+            self._suspect(index, str(hang), None)
+        elif index is None and (hang.blamed or not round_.answers):
             stage = "counting the devices" if opened else "opening the driver"
             raise TemporaryError(
                 f"{self._where}: the driver does not answer ({stage}): {hang}; "
                 "look for Xid and 'hung task' in the kernel's log"
             )
-        if hang.blamed:
-            self._suspect(index, str(hang), None)
 
     def _suspect(self, index: int, why: str, code: int | None) -> None:
         before = self._suspects.get(index)
         pause = self._limits.retry_seconds
         if before is not None:
             pause = min(before.pause_seconds * 2, MAX_PAUSE_SECONDS)
-        self._suspects[index] = Suspect(why, code, pause, self._clock.monotonic() + pause)
+        suspect = Suspect(why, code, pause, self._clock.monotonic() + pause)
+        self._suspects[index] = suspect
+        if before is None:
+            self._untold[index] = suspect
 
     def _left(self, began: float) -> float:
         return self._limits.round_seconds - (self._clock.monotonic() - began)

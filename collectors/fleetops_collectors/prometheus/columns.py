@@ -47,6 +47,8 @@ class Column:
 
     exporter: str
     device_class: str
+    kind: str
+    """Exporter and class: columns of one kind read a set of labels alike."""
     metric: Metric
     source: Source
     rank: int
@@ -112,6 +114,7 @@ def _column(exporter: str, device_class: DeviceClass, metric: Metric, source: So
     return Column(
         exporter=exporter,
         device_class=device_class.name,
+        kind=f"{exporter}/{device_class.name}",
         metric=metric,
         source=source,
         rank=_rank(exporter, metric, source),

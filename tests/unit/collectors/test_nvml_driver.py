@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fleetops.core.clock import ManualClock
+from fleetops.core.clock import ManualClock, SystemClock
 from fleetops.core.errors import TemporaryError
 from fleetops_collectors.base import Scrape, devices_of
-from fleetops_collectors.nvml import NvmlCollector, NvmlConfig, NvmlTarget
+from fleetops_collectors.nvml import NvmlCollector, NvmlConfig, NvmlTarget, child
 from fleetops_schemas.readings import Quality
 from tests.contract.collector_contract import check_readings
 from tests.nvml_testbed import EmulatedDriver
@@ -37,6 +40,7 @@ class Site:
 
     def __init__(self, folder: Path, **options: Any) -> None:  # noqa: ANN401
         self.clock = ManualClock()
+        """Stands still: rounds have all the time, and pauses end when the test says so."""
         self.target = NvmlTarget(name="local", host="node001", library_folder=folder)
         config = NvmlConfig.model_validate(
             {"name": "gpus", "targets": [self.target], **QUICK, **options}
@@ -233,6 +237,21 @@ def test_a_lost_device_is_an_event_once_and_has_no_values(
     run(site, act)
 
 
+def test_an_event_outlives_a_round_that_failed(driver: EmulatedDriver) -> None:
+    """The device ends the child, and the driver does not open again: it is told afterwards."""
+    site = Site(driver.folder)
+
+    async def act() -> None:
+        await site.read()
+        driver.behave("crash 3 * 1", "init * * 9")
+        with pytest.raises(TemporaryError, match="not loaded"):
+            await site.read()
+        driver.behave("crash 3 * 1")
+        assert [event.device for event in (await site.read()).events] == ["node001/gpu3"]
+
+    run(site, act)
+
+
 def test_counters_that_fall_or_stand_at_their_top(driver: EmulatedDriver) -> None:
     """A reset is told as it is; what stands at its top is no number."""
     site = Site(driver.folder)
@@ -344,6 +363,67 @@ def test_closing_ends_the_process(driver: EmulatedDriver) -> None:
 
     run(site, act)
     assert not is_running(processes[0])
+
+
+def test_a_slow_driver_costs_only_what_the_round_has_no_time_for(driver: EmulatedDriver) -> None:
+    """Nobody is blamed; what was read is handed over."""
+    site = Site(driver.folder, device_seconds=1.0, deadline_seconds=2.0)
+    site.collector._clock = SystemClock()
+
+    async def act() -> None:
+        await site.read()
+        driver.behave("slow * nvmlDeviceGetPowerUsage 350")
+        scrape = await site.read()
+        read = gpus(scrape)
+        assert read == list(range(len(read)))
+        assert 2 <= len(read) <= 4
+        rest = ", ".join(f"gpu{n}" for n in range(len(read), 8))
+        assert scrape.warnings == [f"node001: no time was left for {rest}; raise deadline_seconds"]
+        assert scrape.events == []
+        driver.behave()
+        assert len(gpus(await site.read())) == 8
+
+    run(site, act)
+
+
+def test_no_process_is_started_while_ended_ones_hang_in_the_kernel(driver: EmulatedDriver) -> None:
+    """Processes that will not go stand for those that a driver holds."""
+    site = Site(driver.folder)
+
+    async def act() -> None:
+        await site.read()
+        reader = site.collector._readers["local"]
+        await reader.close()
+        held = [await asyncio.create_subprocess_exec("sleep", "60") for _ in range(2)]
+        reader._unreaped.extend(held)
+        with pytest.raises(TemporaryError, match="2 ended processes still hang in the driver"):
+            await site.read()
+        held[0].kill()
+        await held[0].wait()
+        assert len(gpus(await site.read())) == 8
+        held[1].kill()
+        await held[1].wait()
+
+    run(site, act)
+
+
+def test_the_child_ends_when_nobody_asks_it_any_more(driver: EmulatedDriver) -> None:
+    request = {"fields": [82], "devices": [1], "skip": [], "throughput": False}
+    done = subprocess.run(
+        [sys.executable, "-P", child.__file__],
+        input=json.dumps(request) + "\n",
+        env={**os.environ, "LD_LIBRARY_PATH": str(driver.folder)},
+        capture_output=True,
+        timeout=20,
+        check=True,
+        text=True,
+    )
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert answers[0] == {"devices": 8, "driver": "580.95.05"}
+    assert answers[1] == {"reading": 1}
+    assert answers[2]["values"]["82"] == 70
+    assert answers[3] == {"done": True}
+    assert "libraries may print what they like" in done.stderr
 
 
 def test_two_drivers_do_not_wait_for_each_other(driver: EmulatedDriver, tmp_path: Path) -> None:

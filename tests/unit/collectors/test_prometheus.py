@@ -248,6 +248,25 @@ def test_openmetrics_counters_and_exemplars() -> None:
     assert [(r.metric, r.value) for r in decoded.readings] == [("pcie_replay_total", 7)]
 
 
+@pytest.mark.parametrize(
+    ("rest", "value"),
+    [
+        (" 512", 512),
+        ("512", 512),
+        ("  512 ", 512),
+        ("\t512\r", 512),
+        (" 512 1", 512),
+        (" 512 #", 512),
+    ],
+)
+def test_spaces_around_a_number(rest: str, value: float) -> None:
+    """Also of a device that came before, whose lines are read another way."""
+    for before in ("", f"DCGM_FI_DEV_GPU_TEMP{{{GPU}}} 61\n"):
+        decoded = decode_prometheus(f"{before}DCGM_FI_DEV_POWER_USAGE{{{GPU}}}{rest}\n")
+        assert decoded.skipped == []
+        assert decoded.readings[-1].value == value
+
+
 def test_numbers_of_any_length_are_no_trouble() -> None:
     digits = "9" * 5000
     text = (
