@@ -34,7 +34,7 @@ def test_the_documented_configuration_reads_this_machine() -> None:
     assert {one["device"] for one in scrape["readings"]} == {f"{platform.node()}/lo"}
     assert found["link_state"] == (1, "good")
     assert found["rate_gigabits_per_second"] == (None, "absent")
-    assert found["receive_bytes_total"][0] == found["transmit_bytes_total"][0]
+    assert found["receive_bytes_total"][1] == found["transmit_bytes_total"][1] == "good"
 
 
 def test_saved_statistics_are_decoded() -> None:
@@ -58,5 +58,5 @@ def test_a_saved_module_is_decoded() -> None:
 
 
 def test_something_else_is_one_error() -> None:
-    done = fleetops("decode", "ethernet", "-", stdin=b"Settings for eth0:\n\tSpeed: 1000Mb/s\n")
+    done = fleetops("decode", "ethernet", "-", stdin=b"Settings for eth0:\n\tDuplex: Full\n")
     one_error(done, 1, "standard input", "ethtool -S eth0 > eth0.txt")

@@ -122,7 +122,9 @@ def test_rates_below_what_is_configured_can_be_seen(tmp_path: Path) -> None:
 
     async def act() -> Scrape:
         collector = InfinibandCollector.create(config, ManualClock())
-        return await collector.collect(InfinibandTarget(name="node001", url=str(tmp_path)))
+        return await collector.collect(
+            InfinibandTarget(name="ib", host="node001", url=str(tmp_path))
+        )
 
     readings = asyncio.run(act()).readings
     values = {r.metric: r.value for r in readings if r.device == "node001/mlx5_0"}

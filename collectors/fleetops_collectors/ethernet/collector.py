@@ -82,13 +82,19 @@ class EthernetCollector:
 
     @classmethod
     def decode_recording(cls, path: Path, host: str | None, now: datetime) -> Decoded:
-        """Reads saved output of ``ethtool -S``, ``--show-fec``, ``-a`` or ``-m``, text or JSON.
+        """Reads saved output of ``ethtool``, plain, ``-S``, ``--show-fec``, ``-a`` or ``-m``.
 
-        Where the output does not name its interface, the file does: ``eth0.txt``.
+        Where the output does not name its interface, the file does: ``eth0.txt``. A folder is a
+        copy of ``/sys/class/net``.
 
         Raises:
             InputError: it cannot be read, or is none of these.
         """
+        if path.is_dir():
+            interfaces, problems = read_interfaces(path, ("*",), statistics=False)
+            decoded = decode_interfaces(interfaces, host=host or UNKNOWN_HOST, now=now)
+            decoded.problems += problems
+            return decoded
         try:
             with path.open("rb") as file:
                 data = file.read(MAX_TEXT_BYTES + 1)
@@ -207,7 +213,7 @@ def decode_text(data: bytes, *, host: str | None, now: datetime, interface: str)
     parsed = decode_output(data)
     decoded = decode_interfaces(
         _merged(
-            Interface(one.interface or interface, {}, one.statistics, module=one.module)
+            Interface(one.interface or interface, one.settings, one.statistics, module=one.module)
             for one in parsed.outputs
         ),
         host=host or UNKNOWN_HOST,
@@ -227,6 +233,7 @@ def _merged(interfaces: Iterable[Interface]) -> list[Interface]:
             if before is None
             else replace(
                 before,
+                values={**one.values, **before.values},
                 statistics={**one.statistics, **before.statistics},
                 module=before.module or one.module,
             )

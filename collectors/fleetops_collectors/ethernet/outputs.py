@@ -14,13 +14,16 @@ MAX_LINE = 512
 _BLOCK = re.compile(
     r"(?P<nic>NIC statistics)"
     r"|(?:Standard )?[Ss]tats for (?P<standard>[^\s:]{1,15})"
-    r"|(?:FEC|Pause) parameters for (?P<parameters>[^\s:]{1,15})"
+    r"|(?:(?:FEC|Pause) parameters|Settings) for (?P<parameters>[^\s:]{1,15})"
 )
 _COMMAND = re.compile(r".{0,200}\bethtool\s+(?:-\S+\s+)+(?P<interface>[A-Za-z0-9._@-]{1,15})\b.*")
 """The command itself, in what was copied from a terminal, names the interface."""
 _PAIR = re.compile(r"(?P<name>.{1,80}?)\s*:\s*(?P<value>.{0,400})")
 _LANE = re.compile(r"(?P<what>.{1,60}?)\s*(?:\(channel \d{1,2}\))?")
 _STATISTICS = "Statistics"
+_SPEED = "speed"
+_SETTINGS = frozenset({_SPEED, "link detected"})
+_MEGABITS = re.compile(r"(\d{1,9})Mb/s")
 _ABOUT = frozenset({"vendor name", "vendor pn", "vendor sn", "active firmware version"})
 _TEMPERATURE = "module temperature"
 _DIAGNOSTICS = {
@@ -42,6 +45,8 @@ class Output:
     """Empty where the text does not name it."""
     statistics: dict[str, str] = field(default_factory=dict)
     """Numbers as texts, by the driver's or the kernel's name."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """By the names of sysfs: ``speed``, ``operstate``."""
     module: Module = field(default_factory=Module)
 
 
@@ -69,10 +74,10 @@ def decode_output(data: bytes) -> Parsed:
     """
     text = data.decode("utf-8", "replace")
     parsed = _json(text) if text.lstrip().startswith("[") else _Text().parse(text)
-    parsed.outputs = [one for one in parsed.outputs if one.statistics or one.module]
+    parsed.outputs = [one for one in parsed.outputs if one.statistics or one.settings or one.module]
     if not parsed.outputs:
         raise InputError(
-            "no output of ethtool -S, --show-fec, -a or -m in it (text or JSON); "
+            "no output of ethtool, ethtool -S, --show-fec, -a or -m in it (text or JSON); "
             "save it as: ethtool -S eth0 > eth0.txt"
         )
     return parsed
@@ -120,7 +125,11 @@ class _Text:
             return
         self._counting = False
         if match := _PAIR.fullmatch(line.strip()):
-            self._diagnostic(output.module, match["name"].lower(), match["value"].strip())
+            name, value = match["name"].lower(), match["value"].strip()
+            if name in _SETTINGS:
+                output.settings.update(_setting(name, value))
+            else:
+                self._diagnostic(output.module, name, value)
 
     def _diagnostic(self, module: Module, name: str, value: str) -> None:
         if name in _ABOUT:
@@ -129,6 +138,15 @@ class _Text:
             module.temperature = value if module.temperature is None else module.temperature
         elif (match := _LANE.fullmatch(name)) and (lanes := _DIAGNOSTICS.get(match["what"])):
             getattr(module, lanes).append(value)
+
+
+def _setting(name: str, value: str) -> dict[str, str]:
+    """What sysfs would say; nothing for what ethtool does not know ("Unknown!")."""
+    if name == _SPEED:
+        match = _MEGABITS.fullmatch(value)
+        return {"speed": match[1]} if match else {"speed": "-1"}
+    state = {"yes": "up", "no": "down"}.get(value.partition(" ")[0])
+    return {"operstate": state} if state else {}
 
 
 def _json(text: str) -> Parsed:

@@ -32,8 +32,9 @@ LINK_UP, DISABLED = 5, 3
 _DISABLED_LINK = 4
 ETHERNET = "Ethernet"
 UNKNOWN_HOST = "unknown"
-_COUNTERS = ("counters/", "hw_counters/")
-"""In order of precedence: some drivers repeat a counter in the second."""
+_COUNTERS = ("counters_ext/", "counters/", "hw_counters/")
+"""In order of precedence. The first are the wide ones of Linux before 4.5; some drivers repeat
+counters in the last."""
 _RATE = re.compile(r"(\d{1,6}(?:\.\d{1,3})?) Gb/sec\b.*")
 _STATE = re.compile(r"(\d{1,3}): .*")
 
@@ -166,7 +167,7 @@ def _counters(port: Port, device: str, out: Decoded, *, rdma_only: bool = False)
     out.unmapped.update(name.rpartition("/")[2] for name in port.unread)
     taken: set[str] = set()
     for folder in _COUNTERS:
-        if rdma_only and folder == "counters/":
+        if rdma_only and folder != "hw_counters/":
             continue
         for name, text in port.values.items():
             column = columns().get(name.removeprefix(folder)) if name.startswith(folder) else None

@@ -16,21 +16,55 @@ from fleetops_collectors.infiniband.ibswinfo import decode_ibswinfo, looks_like_
 from fleetops_collectors.infiniband.perfquery import decode_perfquery, looks_like_perfquery
 from fleetops_collectors.infiniband.tree import read_adapters
 
+MAX_FILES = 1000
+"""Of a folder; perfquery writes one for a port or a node."""
 MAX_TEXT_BYTES = 64 * 1024 * 1024
 """A port's line of ibnetdiscover has about 140 bytes: 450,000 ports."""
 
 
 def decode_recording(path: Path, host: str | None, now: datetime) -> Decoded:
-    """A sysfs folder or a file of ``perfquery``, ``ibnetdiscover --ports`` or ``ibswinfo``.
+    """A sysfs folder, or files of ``perfquery``, ``ibnetdiscover --ports`` or ``ibswinfo``.
 
     Raises:
         InputError: it cannot be read, or is none of these.
     """
-    if path.is_dir():
+    if not path.is_dir():
+        return _decode_file(path, host, now)
+    try:
         adapters = read_adapters(path)
-        if not adapters:
-            raise InputError(f"{path}: there is no InfiniBand adapter in it")
-        return decode_adapters(adapters, host=host, now=now)
+    except InputError as error:
+        found = _decode_folder(path, host, now)
+        if not found.readings and not found.unmapped:
+            raise error
+        return found
+    if not adapters:
+        raise InputError(f"{path}: there is no InfiniBand adapter in it")
+    return decode_adapters(adapters, host=host, now=now)
+
+
+def _decode_folder(path: Path, host: str | None, now: datetime) -> Decoded:
+    """What is in the files of a folder and its folders; of a value told twice the first counts."""
+    out = Decoded()
+    seen: set[tuple[str, str, str]] = set()
+    inside = sorted([*path.glob("*"), *path.glob("*/*")])
+    for file in [one for one in inside if one.is_file()][:MAX_FILES]:
+        try:
+            decoded = _decode_file(file, host, now)
+        except InputError as error:
+            out.problems.append(str(error))
+            continue
+        new = [one for one in decoded.readings if one[:3] not in seen]
+        if again := len(decoded.readings) - len(new):
+            out.problems.append(f"{file}: {again} values that another file had before")
+        seen.update(one[:3] for one in new)
+        out.readings += new
+        out.identities += decoded.identities
+        out.unmapped += decoded.unmapped
+        out.problems += [f"{file}: {problem}" for problem in decoded.problems]
+    return out
+
+
+def _decode_file(path: Path, host: str | None, now: datetime) -> Decoded:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_TEXT_BYTES + 1)

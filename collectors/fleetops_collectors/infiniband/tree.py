@@ -94,7 +94,7 @@ def _read_port(folder: Path) -> Port:
 
 
 def _counter_names(folder: Path) -> Iterator[str]:
-    for kind in ("counters", "hw_counters"):
+    for kind in ("counters_ext", "counters", "hw_counters"):
         for name in names(folder / kind):
             if name != "lifespan":
                 yield f"{kind}/{name}"

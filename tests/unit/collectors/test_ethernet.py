@@ -361,6 +361,28 @@ def test_what_was_copied_from_a_terminal(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("speed", "detected", "cells"),
+    [
+        ("400000Mb/s", "yes", {"rate": (400, Quality.GOOD), "link": (1, Quality.GOOD)}),
+        ("Unknown!", "no (No cable)", {"rate": (None, Quality.ABSENT), "link": (0, Quality.GOOD)}),
+        ("Unknown! (0)", "maybe", {"rate": (None, Quality.ABSENT)}),
+    ],
+)
+def test_settings(tmp_path: Path, speed: str, detected: str, cells: dict[str, Cell]) -> None:
+    text = f"Settings for eth7:\n\tSpeed: {speed}\n\tLanes: 4\n\tLink detected: {detected}\n"
+    found = output(text, tmp_path)
+    assert {metric.partition("_")[0]: cell for (_, metric), cell in found.items()} == cells
+    assert {device for device, _ in found} == {"n1/eth7"}
+
+
+def test_a_copy_of_sysfs(tmp_path: Path) -> None:
+    add_interface(tmp_path, "veth0")
+    out = EthernetCollector.decode_recording(tmp_path, "n1", NOW)
+    assert {one.device for one in out.readings} == {"n1/veth0"}
+    assert not out.problems
+
+
 def test_fec_and_groups_as_json(tmp_path: Path) -> None:
     text = """[ {"ifname": "eth1", "config": ["RS"], "active": ["RS"], "statistics":
       {"corrected_blocks": {"total": 256, "lanes": [255, 1]}, "uncorrectable_blocks":
@@ -375,7 +397,7 @@ def test_fec_and_groups_as_json(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "<html>", "[", "[1, 2]", "[{}]", "Settings for eth0:\n\tSpeed: 400000Mb/s\n", "[" * 9999],
+    ["", "<html>", "[", "[1, 2]", "[{}]", "Settings for eth0:\n\tDuplex: Full\n", "[" * 9999],
 )
 def test_what_is_no_output_of_ethtool_is_refused(text: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"eth0\.txt: "):

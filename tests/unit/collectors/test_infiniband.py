@@ -200,6 +200,12 @@ def test_a_drivers_repetition_of_a_counter_is_read_once(tmp_path: Path) -> None:
     assert cell(tmp_path, "receive_bytes_total") == (40, Quality.GOOD)
 
 
+def test_the_wide_counters_of_old_kernels_come_first(tmp_path: Path) -> None:
+    port = add_port(tmp_path, counters={"port_rcv_data": 2**32 - 1})
+    write(port / "counters_ext" / "port_rcv_data_64", 2**40)
+    assert cell(tmp_path, "receive_bytes_total") == (2**42, Quality.GOOD)
+
+
 def test_the_module_s_own_temperature(tmp_path: Path) -> None:
     port = add_port(tmp_path)
     device = add_pci_device(tmp_path, "0000:18:00.0", port.parent.parent)
@@ -237,6 +243,17 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "class" / "infiniband").mkdir(parents=True)
     with pytest.raises(InputError, match="no InfiniBand adapter"):
         decode_recording(tmp_path, None, NOW)
+
+
+def test_what_is_huge_is_bounded(tmp_path: Path) -> None:
+    add_port(tmp_path, counters={"symbol_error": "7" * 1_000_000})
+    assert cell(tmp_path, "symbol_errors_total") == (None, Quality.MISSING)
+    for at in range(300):
+        (tmp_path / "class" / "infiniband" / f"mlx5_{at}" / "ports").mkdir(
+            parents=True, exist_ok=True
+        )
+    with pytest.raises(InputError, match="at most 256"):
+        read_adapters(tmp_path)
 
 
 @pytest.mark.fixtures

@@ -224,6 +224,27 @@ def test_real_outputs(name: str, qualities: dict[str, int]) -> None:
     assert Counter(one.quality.value for one in out.readings) == qualities
 
 
+def test_a_folder_of_outputs(tmp_path: Path) -> None:
+    (tmp_path / "a.out").write_text(LEGACY)
+    (tmp_path / "b.out").write_text(LEGACY.replace("port 1", "port 2"))
+    (tmp_path / "c.out").write_text(LEGACY)
+    (tmp_path / "d.out").write_text("")
+    out = decode_recording(tmp_path, None, NOW)
+    check_readings(out.readings)
+    assert {one.device for one in out.readings} == {"lid6/1", "lid6/2"}
+    assert [problem.rpartition("/")[2].partition(":")[0] for problem in out.problems] == [
+        "c.out",
+        "d.out",
+    ]
+
+
+@pytest.mark.fixtures
+def test_folders_of_real_outputs() -> None:
+    folder = fixtures() / "fabric" / "infiniband_exporter"
+    for name, readings in (("perfquery", 85), ("ibnetdiscover", 30), ("ibswinfo", 20)):
+        assert len(decode_recording(folder / name, None, NOW).readings) == readings
+
+
 @pytest.mark.fixtures
 def test_error_details_have_no_column_and_the_empty_file_says_so() -> None:
     folder = fixtures() / "fabric" / "infiniband_exporter"
