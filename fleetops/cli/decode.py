@@ -125,10 +125,12 @@ def kernel_log(
 
 @app.command()
 def prometheus(files: Files, host: HostOption = None, output: FormatOption = Format.TABLE) -> None:
-    """Readings in Prometheus or OpenMetrics text (dcgm-exporter, training ranks)."""
+    """Readings in Prometheus or OpenMetrics text (exporters, training ranks)."""
 
     def read(name: str) -> list[Reading]:
         decoded = read_prometheus(name, host)
+        for problem in decoded.problems:
+            say(f"{name}: {problem}")
         for line in decoded.skipped[:MAX_TOLD]:
             say(f"{name}: line {line.line}: {line.reason}: {line.text}")
         if decoded.skipped_total > MAX_TOLD:
