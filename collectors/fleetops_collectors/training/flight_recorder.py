@@ -1,4 +1,4 @@
-"""PyTorch's flight recorder: the collectives a rank has entered, and the one it hangs in.
+"""Dumps of PyTorch's flight recorder: the operations a rank has entered, and those it waits in.
 
 Each rank writes one file when a collective times out (``TORCH_NCCL_DUMP_ON_TIMEOUT``) or when asked
 to, as a pickle or as JSON; its name ends in the rank. The layout is that of
@@ -10,36 +10,29 @@ Pure: no file, no clock.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from fleetops.core.errors import InputError
-from fleetops_collectors.decoded import Decoded
-from fleetops_collectors.training.happenings import Happening, as_event
 from fleetops_collectors.training.plain_pickle import read_pickle
-from fleetops_collectors.training.ranks import (
-    RankNames,
-    folded,
-    number_of,
-    reading_of,
-    text_of,
-    whole_of,
-)
-from fleetops_schemas.records import RecommendedAction, Severity
+from fleetops_collectors.training.ranks import text_of, whole_of
 
-STALLED = "collective_stalled"
 MAX_RANK = 4_000_000
+_BACKEND = re.compile(r"^[a-z]{1,16}:")
+_BETWEEN = re.compile(r"(?:send|recv) \d{1,7}(?:->|<-)(\d{1,7})")
 MAX_GROUPS = 4096
 """Process groups of one dump that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The first collective that a rank has entered and not left."""
+    """The first operation that a rank has entered and not left."""
 
     sequence: int
+    """Of a collective, the same on every rank."""
     operation: str
     started: bool
     """Whether the device had begun it."""
@@ -47,7 +40,8 @@ class Waiting:
     """When the rank entered it, nanoseconds since 1970."""
     timed_out: bool
     """PyTorch's watchdog gave it up: retired and not completed."""
-    timeout_ms: float
+    peer: int | None = None
+    """Of a send or receive: the global rank on the other side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +56,9 @@ class GroupState:
     """Number of the last collective it entered; 0 for none."""
     completed: int
     waiting: Waiting | None
+    """In a collective."""
+    waiting_for_peer: Waiting | None
+    """In a send or receive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,103 +110,6 @@ def parse_dump(document: object, rank: int, written_at: datetime) -> Dump:
     return Dump(rank, written_at, groups)
 
 
-def decode_dumps(dumps: Sequence[Dump], names: RankNames, stall_seconds: float) -> Decoded:
-    """Where each rank stands, and which collectives of the job hang.
-
-    Args:
-        dumps: One a rank; those of ranks on other hosts may be missing.
-        names: How the ranks are called.
-        stall_seconds: A collective that was entered so long before the dump hangs.
-    """
-    decoded = Decoded()
-    for dump in dumps:
-        if not dump.groups:
-            decoded.problems.append(f"rank {dump.rank}: the dump holds no collective")
-            continue
-        widest = max(dump.groups.values(), key=lambda group: len(group.ranks))
-        device = names.device(dump.rank)
-        counts = {
-            "rank": dump.rank,
-            "collectives_launched_total": widest.entered,
-            "collectives_completed_total": widest.completed,
-        }
-        for metric, value in counts.items():
-            decoded.readings.append(reading_of(device, metric, value, dump.written_at))
-        if names.job:
-            decoded.labels[device] = {"job": names.job}
-    decoded.events += [
-        as_event(happening, names) for happening in _stalls(dumps, names, stall_seconds)
-    ]
-    return decoded
-
-
-def _stalls(dumps: Sequence[Dump], names: RankNames, stall_seconds: float) -> Iterator[Happening]:
-    by_group: dict[str, dict[int, GroupState]] = {}
-    for dump in dumps:
-        for group in dump.groups.values():
-            by_group.setdefault(group.name, {})[dump.rank] = group
-    written = {dump.rank: dump.written_at for dump in dumps}
-    for states in by_group.values():
-        stuck = {
-            rank: state.waiting
-            for rank, state in states.items()
-            if state.waiting and _is_stuck(state.waiting, written[rank], stall_seconds)
-        }
-        if stuck:
-            yield _stall(states, stuck, names, max(written[rank] for rank in stuck))
-
-
-def _is_stuck(waiting: Waiting, written_at: datetime, stall_seconds: float) -> bool:
-    age = written_at.timestamp() - waiting.since_ns / 1e9
-    return waiting.timed_out or (waiting.since_ns > 0 and age >= stall_seconds)
-
-
-def _stall(
-    states: Mapping[int, GroupState],
-    stuck: Mapping[int, Waiting],
-    names: RankNames,
-    written_at: datetime,
-) -> Happening:
-    """Who keeps the others waiting: whoever never entered, else whoever's device did not begin."""
-    first = min(stuck.values(), key=lambda waiting: waiting.sequence)
-    sequence = first.sequence
-    absent = [rank for rank, state in states.items() if state.entered < sequence]
-    inside = [rank for rank, waiting in stuck.items() if waiting.sequence == sequence]
-    idle = [rank for rank in inside if not stuck[rank].started]
-    lagging = absent or (idle if len(idle) < len(inside) else [])
-    group = next(iter(states.values()))
-    others = {waiting.operation for waiting in stuck.values() if waiting.sequence == sequence}
-    silent = sorted(set(group.ranks) - set(states))
-    what = f"{first.operation} {sequence} of process group {group.description or group.name}"
-    if absent:
-        who = f"ranks {folded(absent)} never entered it"
-    elif lagging:
-        who = f"ranks {folded(lagging)} entered it and did not begin"
-    elif len(others) > 1:
-        who = f"the ranks called different operations: {', '.join(sorted(others))}"
-    else:
-        who = "every rank that left a dump is inside"
-    one = lagging[0] if len(lagging) == 1 else None
-    return Happening(
-        kind=STALLED,
-        severity=Severity.WARNING,
-        action=RecommendedAction.INSPECT if lagging else RecommendedAction.CHECK_JOB,
-        time=written_at,
-        rank=one,
-        ranks=tuple(lagging or inside),
-        text=f"{what}: {who}; {len(inside)} ranks wait in it",
-        identity=f"{group.name}:{sequence}:{folded(lagging)}",
-        attributes={
-            "process_group": group.name,
-            "operation": first.operation,
-            "sequence": sequence,
-            "lagging_ranks": folded(lagging),
-            "waiting_ranks": folded(inside),
-            "ranks_without_dump": folded(silent),
-        },
-    )
-
-
 def _members(config: object) -> dict[str, tuple[int, ...]]:
     """By group: its ranks, which are written as the text ``[0, 1, 2]``."""
     members = {}
@@ -227,32 +127,45 @@ def _state(
     members: Mapping[str, tuple[int, ...]],
     status: object,
 ) -> GroupState:
+    ranks = members.get(name, ())
     collectives = [entry for entry in entries if not entry.get("is_p2p")]
     entered = max((_sequence(entry) for entry in collectives), default=0)
     done = [entry for entry in collectives if entry.get("state") == "completed"]
     completed = max((_sequence(entry) for entry in done), default=0)
     counts = _counts(status, entries)
-    open_entries = [entry for entry in collectives if entry.get("state") != "completed"]
-    first = min(open_entries, key=_sequence, default=None)
     return GroupState(
         name=name,
         description=_group_name(entries[0])[1],
-        ranks=members.get(name, ()),
+        ranks=ranks,
         entered=max(entered, _count(counts, "last_enqueued_collective")),
         completed=max(completed, _count(counts, "last_completed_collective")),
-        waiting=_waiting(first) if first is not None else None,
+        waiting=_first_open(collectives, ranks),
+        waiting_for_peer=_first_open([one for one in entries if one.get("is_p2p")], ranks),
     )
 
 
-def _waiting(entry: dict[Any, Any]) -> Waiting:
+def _first_open(entries: Iterable[dict[Any, Any]], ranks: tuple[int, ...]) -> Waiting | None:
+    """The first of the entries that is not completed."""
+    still_open = (entry for entry in entries if entry.get("state") != "completed")
+    first = min(still_open, key=lambda entry: whole_of(entry.get("record_id")) or 0, default=None)
+    if first is None:
+        return None
+    operation = _BACKEND.sub("", text_of(first.get("profiling_name")))
     return Waiting(
-        sequence=_sequence(entry),
-        operation=text_of(entry.get("profiling_name")).removeprefix("nccl:") or "a collective",
-        started=entry.get("state") == "started",
-        since_ns=whole_of(entry.get("time_created_ns")) or 0,
-        timed_out=entry.get("retired") is True,
-        timeout_ms=number_of(entry.get("timeout_ms")) or 0.0,
+        sequence=_sequence(first),
+        operation=operation or "an operation",
+        started=first.get("state") == "started",
+        since_ns=whole_of(first.get("time_created_ns")) or 0,
+        timed_out=first.get("retired") is True,
+        peer=_peer(operation, ranks),
     )
+
+
+def _peer(operation: str, ranks: tuple[int, ...]) -> int | None:
+    """The other side of ``send 0->1`` or ``recv 0<-1``, which count within their group."""
+    found = _BETWEEN.fullmatch(operation)
+    place = int(found[1]) if found else len(ranks)
+    return ranks[place] if place < len(ranks) else None
 
 
 def _counts(status: object, entries: Sequence[dict[Any, Any]]) -> dict[Any, Any]:

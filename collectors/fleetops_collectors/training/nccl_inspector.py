@@ -11,7 +11,6 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from fleetops_collectors.decoded import Decoded
@@ -20,6 +19,7 @@ from fleetops_collectors.training.ranks import (
     number_of,
     reading_of,
     text_of,
+    time_of,
     whole_of,
 )
 
@@ -128,7 +128,7 @@ def _collective(document: Mapping[str, Any]) -> Collective | None:
 
 def _read(collective: Collective, names: RankNames, decoded: Decoded) -> None:
     device = names.device(collective.rank, said=collective.host)
-    time = _time(collective.dumped_us)
+    time = time_of(collective.dumped_us * MICROSECOND)
     values = (
         ("rank", collective.rank, 1.0),
         ("collectives_completed_total", collective.sequence, 1.0),
@@ -144,10 +144,3 @@ def _read(collective: Collective, names: RankNames, decoded: Decoded) -> None:
         decoded.readings.append(reading_of(device, metric, number, time, scale))
     if names.job:
         decoded.labels[device] = {"job": names.job}
-
-
-def _time(microseconds: int) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(microseconds * MICROSECOND, UTC) if microseconds else None
-    except (ValueError, OverflowError, OSError):
-        return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from fleetops_collectors.decoded import Decoded
@@ -19,6 +19,7 @@ from fleetops_collectors.training.ranks import (
     number_of,
     reading_of,
     text_of,
+    time_of,
     whole_of,
 )
 
@@ -52,7 +53,7 @@ def decode_report(
         written_at: When it was written, where it does not say.
     """
     decoded = Decoded()
-    time = _time(document.get("timestamp")) or written_at
+    time = time_of(number_of(document.get("timestamp"))) or written_at
     nodes = _by_rank(document.get("rank_to_node"))
     inner = document.get("performance_data")
     scores: dict[tuple[int, str], float] = {}
@@ -93,11 +94,3 @@ def _by_rank(scores: object) -> dict[int, Any]:
 
 def _values(value: object) -> Iterable[object]:
     return value.values() if isinstance(value, dict) else ()
-
-
-def _time(value: object) -> datetime | None:
-    seconds = number_of(value)
-    try:
-        return datetime.fromtimestamp(seconds, UTC) if seconds else None
-    except (ValueError, OverflowError, OSError):
-        return None

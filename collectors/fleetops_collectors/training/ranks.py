@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from fleetops_collectors.quality import judge
 from fleetops_schemas.catalog import load_catalog
@@ -14,6 +14,8 @@ from fleetops_schemas.readings import Quality, Reading
 CLASS = "training_rank"
 UNKNOWN = "unknown"
 MAX_NAME = 64
+CLOCKS_ARE_SET = 946_684_800.0
+"""Seconds since 1970 at the year 2000: earlier times are those of a clock that nobody has set."""
 _BLANKS = frozenset(0x7FFFFFF0 + n for n in range(4))
 """DCGM's blank numbers (dcgm_structs.h), which jobs pass on that read DCGM themselves. A count that
 honestly passes one of these four is null for that one reading."""
@@ -75,6 +77,16 @@ def safe(text: str) -> str:
     return _UNSAFE.sub("_", text[:MAX_NAME])
 
 
+def time_of(seconds: float | None) -> datetime | None:
+    """A source's time, in seconds since 1970; None where its clock was never set, or is none."""
+    if seconds is None or not seconds >= CLOCKS_ARE_SET:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):  # beyond what there is a date for
+        return None
+
+
 def number_of(value: object) -> float | int | None:
     """The number in a field of JSON or of a pickle, which some writers give as text."""
     if isinstance(value, str):
@@ -102,7 +114,7 @@ def text_of(value: object, length: int = 200) -> str:
     return value[:length].encode("utf-8", "replace").decode("utf-8")
 
 
-def folded(ranks: list[int], limit: int = 64) -> str:
+def folded(ranks: Iterable[int], limit: int = 64) -> str:
     """Ranks for people: ``0-6,9``."""
     parts: list[str] = []
     ordered = sorted(set(ranks))

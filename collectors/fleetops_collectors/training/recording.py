@@ -17,6 +17,7 @@ from fleetops_collectors.training.flight_recorder import Dump
 from fleetops_collectors.training.nccl_ras import RasStatus
 from fleetops_collectors.training.nccl_ras_text import is_status_text, parse_status_text
 from fleetops_collectors.training.ranks import RankNames
+from fleetops_collectors.training.stalls import decode_dumps
 
 STALL_SECONDS = 300.0
 _RANK_AT_END = re.compile(r"(\d{1,7})$")
@@ -60,7 +61,7 @@ def decode_training(
             dumps[part.rank] = part
     if len(failures) == len(recordings) and failures:
         raise InputError(failures[0])
-    _add(whole, flight_recorder.decode_dumps(list(dumps.values()), names, stall_seconds), seen)
+    _add(whole, decode_dumps(list(dumps.values()), names, stall_seconds), seen)
     whole.problems += failures
     return whole
 

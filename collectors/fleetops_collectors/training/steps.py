@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from fleetops.core.errors import InputError
 from fleetops_collectors.decoded import Decoded
-from fleetops_collectors.training.ranks import RankNames, reading_of
+from fleetops_collectors.training.ranks import RankNames, reading_of, time_of
 from fleetops_collectors.training.reporter import BODY, HEAD, MAGIC, VERSION
 from fleetops_schemas.readings import Reading
 
@@ -70,7 +69,7 @@ def parse_step(datagram: bytes) -> Step:
 def readings_of(step: Step, names: RankNames) -> Iterable[Reading]:
     """The step's readings; what the job did not give has none."""
     device = names.device(step.rank, step.job)
-    time = _time(step.time)
+    time = time_of(step.time)
     values: dict[str, float] = {"rank": step.rank, "step_total": step.step}
     given = {name: getattr(step, name) for name in (*_SECONDS, "expected_step_seconds")}
     values |= {name: value for name, value in given.items() if not math.isnan(value)}
@@ -87,10 +86,3 @@ def decode_steps(steps: Iterable[Step], names: RankNames) -> Decoded:
         decoded.readings += readings_of(step, names)
         decoded.labels[names.device(step.rank, step.job)] = {"job": step.job}
     return decoded
-
-
-def _time(seconds: float) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):  # NaN, or beyond what there is a date for
-        return None

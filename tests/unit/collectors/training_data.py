@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from fleetops_collectors.decoded import Decoded
+from fleetops_collectors.training.ranks import RankNames
+from fleetops_collectors.training.recording import Recording, decode_training
+from tests.contract.collector_contract import check_readings
 
 CREATED_NS = 1_795_219_200 * 10**9
 """2026-11-21 00:00 UTC."""
@@ -148,3 +154,29 @@ def inspector_record(rank: int, sequence: int, *, ranks: int = 8, **more: object
             "coll_perf": {**performance, **more},
         }
     )
+
+
+WRITTEN = datetime.fromtimestamp(CREATED_NS / 1e9, UTC) + timedelta(seconds=700)
+NAMES = RankNames(host="node001", job="81")
+
+
+def decoded(*files: tuple[str, bytes | str], names: RankNames = NAMES) -> Decoded:
+    """What files of a job say, written 700 s after :data:`CREATED_NS`."""
+    recordings = [
+        Recording(name, data.encode() if isinstance(data, str) else data, WRITTEN)
+        for name, data in files
+    ]
+    found = decode_training(recordings, names)
+    check_readings(found.readings)
+    return found
+
+
+def dumps(job: Mapping[int, Mapping[str, Any]], form: str = "pickle") -> list[tuple[str, bytes]]:
+    """A file a rank."""
+    write = as_pickle if form == "pickle" else as_json
+    return [(f"nccl_trace_rank_{rank}", write(document)) for rank, document in job.items()]
+
+
+def values(found: Decoded) -> dict[tuple[str, str], object]:
+    """By device and metric."""
+    return {(one.device, one.metric): one.value for one in found.readings}

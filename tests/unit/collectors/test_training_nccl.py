@@ -1,224 +1,29 @@
-"""Decoders of a training job's outputs: flight recorder, RAS, NVRx and NCCL inspector."""
+"""NCCL's RAS service and inspector, NVRx scores, and what is none of them."""
 
 from __future__ import annotations
 
 import json
-import pickle
 import re
 import textwrap
 from collections import Counter
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from datetime import UTC, datetime
 
 import pytest
 
 from fleetops.core.errors import InputError
-from fleetops_collectors.decoded import Decoded
-from fleetops_collectors.training.plain_pickle import read_pickle
 from fleetops_collectors.training.ranks import RankNames, folded
-from fleetops_collectors.training.recording import Recording, decode_training
 from fleetops_schemas.readings import Quality
-from tests.contract.collector_contract import check_readings
 from tests.support import fixtures
 from tests.unit.collectors.training_data import (
-    CREATED_NS,
-    as_json,
-    as_pickle,
-    dump,
-    entry,
+    decoded,
+    dumps,
     inspector_record,
     missing_rank,
     ras_rank,
     ras_status,
     stalled_job,
+    values,
 )
-
-WRITTEN = datetime.fromtimestamp(CREATED_NS / 1e9, UTC) + timedelta(seconds=700)
-NAMES = RankNames(host="node001", job="81")
-
-
-def decoded(*files: tuple[str, bytes | str], names: RankNames = NAMES) -> Decoded:
-    recordings = [
-        Recording(name, data.encode() if isinstance(data, str) else data, WRITTEN)
-        for name, data in files
-    ]
-    found = decode_training(recordings, names)
-    check_readings(found.readings)
-    return found
-
-
-def dumps(job: dict[int, dict[str, Any]], form: str = "pickle") -> list[tuple[str, bytes]]:
-    write = as_pickle if form == "pickle" else as_json
-    return [(f"nccl_trace_rank_{rank}", write(document)) for rank, document in job.items()]
-
-
-def values(found: Decoded) -> dict[tuple[str, str], object]:
-    return {(one.device, one.metric): one.value for one in found.readings}
-
-
-class TestFlightRecorder:
-    @pytest.mark.parametrize("form", ["pickle", "json"])
-    def test_the_rank_that_never_came_is_named(self, form: str) -> None:
-        found = decoded(*dumps(stalled_job(), form))
-        (event,) = found.events
-        assert event.device == "node001/job81/rank2"
-        assert event.text == (
-            "all_reduce 12 of process group default_pg: ranks 2 never entered it; "
-            "3 ranks wait in it"
-        )
-        assert event.attributes["recommended_action"] == "inspect"
-        stands = values(found)
-        launched = "collectives_launched_total"
-        assert [stands[f"node001/job81/rank{n}", launched] for n in range(4)] == [12, 12, 11, 12]
-        assert stands["node001/job81/rank0", "collectives_completed_total"] == 11
-
-    def test_where_all_wait_inside_nobody_is_blamed(self) -> None:
-        waiting = dump([entry(11), entry(12, "started")], (12, 12, 11))
-        (event,) = decoded(*dumps(dict.fromkeys(range(4), waiting))).events
-        assert event.device == "node001/job81"
-        assert event.attributes["recommended_action"] == "check_job"
-        assert "every rank that left a dump is inside" in event.text
-
-    def test_a_rank_whose_device_did_not_begin_is_named(self) -> None:
-        job = dict.fromkeys(range(4), dump([entry(12, "started")], (12, 12, 11)))
-        job[3] = dump([entry(12, "scheduled")], (12, 11, 11))
-        (event,) = decoded(*dumps(job)).events
-        assert event.device == "node001/job81/rank3"
-        assert "did not begin" in event.text
-
-    def test_ranks_that_call_different_operations_are_the_jobs_matter(self) -> None:
-        job = {
-            0: dump([entry(12, "started")], (12, 12, 11)),
-            1: dump([entry(12, "started", operation="nccl:broadcast")], (12, 12, 11)),
-        }
-        (event,) = decoded(*dumps(job)).events
-        assert "different operations: all_reduce, broadcast" in event.text
-        assert event.attributes["recommended_action"] == "check_job"
-
-    def test_a_busy_job_is_no_stall(self) -> None:
-        soon = 698  # seconds: entered two seconds before the dump
-        busy = dump([entry(soon - 1), entry(soon, "started")], (soon, soon, soon - 1))
-        behind = dump([entry(soon - 1)], (soon - 1, soon - 1, soon - 1))
-        assert not decoded(*dumps({0: busy, 1: behind})).events
-
-    def test_what_the_watchdog_gave_up_is_a_stall_however_new(self) -> None:
-        given_up = dump([entry(698, "started", retired=True)], (698, 698, 697))
-        assert len(decoded(*dumps({0: given_up})).events) == 1
-
-    def test_ranks_of_other_hosts_are_not_called_missing_but_named(self) -> None:
-        job = stalled_job()
-        del job[2]
-        (event,) = decoded(*dumps(job)).events
-        assert event.attributes["ranks_without_dump"] == "2"
-        assert event.attributes["recommended_action"] == "check_job"
-
-    def test_sends_between_peers_do_not_count_as_collectives(self) -> None:
-        peer = entry(99, "scheduled", is_p2p=True)
-        found = decoded(*dumps({0: dump([entry(11), peer], (11, 11, 11))}))
-        assert not found.events
-        assert values(found)["node001/job81/rank0", "collectives_launched_total"] == 11
-
-    def test_old_dumps_without_counts_are_counted_by_their_entries(self) -> None:
-        document = dump([entry(11), entry(12, "scheduled")])
-        del document["pg_status"]
-        for one in document["entries"]:
-            one["process_group"] = "0"  # version 2.0: the name alone
-        found = decoded(("trace0", as_pickle(document)))
-        stands = values(found)
-        assert stands["node001/job81/rank0", "collectives_launched_total"] == 12
-        assert stands["node001/job81/rank0", "collectives_completed_total"] == 11
-        assert len(found.events) == 1
-
-    def test_counts_before_the_first_collective_are_none(self) -> None:
-        found = decoded(*dumps({0: dump([entry(1, "scheduled")], (1, -1, -1))}))
-        assert values(found)["node001/job81/rank0", "collectives_completed_total"] == 0
-
-    def test_an_empty_dump_is_told(self) -> None:
-        found = decoded(*dumps({0: dump([], None)}))
-        assert found.problems == ["rank 0: the dump holds no collective"]
-
-    def test_the_newer_of_two_dumps_of_a_rank_counts(self) -> None:
-        old = dump([entry(5)], (5, 5, 5))
-        new = dump([entry(9)], (9, 9, 9))
-        recordings = [
-            Recording("a/rank_0", as_pickle(new), WRITTEN),
-            Recording("b/rank_0", as_pickle(old), WRITTEN - timedelta(seconds=1)),
-        ]
-        found = decode_training(recordings, NAMES)
-        check_readings(found.readings)
-        assert values(found)["node001/job81/rank0", "collectives_completed_total"] == 9
-
-    @pytest.mark.parametrize("name", ["trace", "stdin"])
-    def test_a_name_without_a_rank_is_refused(self, name: str) -> None:
-        with pytest.raises(InputError, match="named for its rank"):
-            decoded((name, as_pickle(dump([entry(1)]))))
-
-
-class TestPlainPickle:
-    @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-    def test_plain_data_is_read_as_pickle_reads_it(self, protocol: int) -> None:
-        shared = ["x", 1]
-        data: dict[str | int, Any] = {
-            **{"a": [1, 2.5, None, True, -(2**40), 2**70], "b": ("t", (), ("u",))},
-            **{"c": {"d": shared, "e": shared}, "": [], "f": "\u00e9" * 300, 7: b"raw"},
-        }
-        payload = pickle.dumps(data, protocol=protocol)
-        if protocol < 3:  # bytes are a call of codecs.encode there
-            with pytest.raises(InputError, match="only plain data"):
-                read_pickle(payload)
-            del data[7]
-            payload = pickle.dumps(data, protocol=protocol)
-        assert read_pickle(payload) == data
-
-    @pytest.mark.parametrize(
-        "payload",
-        [
-            b"\x80\x02cos\nsystem\n(S'touch /tmp/x'\ntR.",
-            b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R.",
-            b"\x80\x02(i__builtin__\neval\n.",
-            b"\x80\x02c__builtin__\nset\n]\x85R.",
-            b"\x80\x02]\x81.",
-            b"\x80\x02Pname\n.",
-            b"\x80\x02U\x02idQ.",
-        ],
-    )
-    def test_what_would_run_is_refused(self, payload: bytes) -> None:
-        with pytest.raises(InputError):
-            read_pickle(payload)
-
-    @pytest.mark.parametrize(
-        "payload",
-        [
-            b"",
-            b"\x80",
-            b"\x80\x02",
-            b"\x80\x02.",
-            b"\x80\x02}",
-            b"\x80\x02}q",
-            b"\x80\x02h\x05.",
-            b"\x80\x02u.",
-            b"\x80\x02}(K\x01u.",
-            b"\x80\x02K\x01a.",
-            b"\x80\x02" + b"(" * 100_000 + b".",
-            b"\x80\x02)" + b"\x85" * 100_000 + b"}h\x00s.",
-            b"\x80\x02}r\xff\xff\xff\x7f.",
-            b"\x80\x02)" + b"\x85" * 200_000 + b"q\x00}h\x00K\x01s.",
-            b"\x80\x02\x8b\xff\xff\xff\x7f.",
-        ],
-        ids=range(15),
-    )
-    def test_what_is_broken_or_hostile_is_an_input_error_at_once(self, payload: bytes) -> None:
-        try:
-            read_pickle(payload)
-        except InputError:
-            return
-        assert payload in {b"\x80\x02}r\xff\xff\xff\x7f.", b"\x80\x02" + b"(" * 100_000 + b"."}
-
-    def test_a_class_of_the_job_is_refused(self) -> None:
-        with pytest.raises(InputError, match="only plain data"):
-            read_pickle(pickle.dumps(datetime.now(UTC)))
-
 
 TEXT_LAGS = """\
 #0-0 (27a079b828ff1a75) MISMATCH
@@ -415,7 +220,7 @@ class TestInspector:
 @pytest.mark.parametrize(
     "payload", [b"", b"{}", b"[]", b"null", b"hello", b"\xff\xfe", b"[" * 5000, b"\x89PNG\r\n"]
 )
-def test_anything_else_is_refused(payload: bytes, tmp_path: Path) -> None:
+def test_anything_else_is_refused(payload: bytes) -> None:
     with pytest.raises(InputError, match="file: "):
         decoded(("file", payload))
 
