@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import platform
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -18,7 +19,12 @@ from fleetops_collectors.base import CollectorConfig, Scrape, Target
 from fleetops_collectors.kernel_log.config import KernelLogConfig, KernelLogTarget
 from fleetops_collectors.kernel_log.decode import KernelLogDecoder
 from fleetops_collectors.kernel_log.finding import PROTOCOL, KernelFinding
-from fleetops_collectors.kernel_log.journal import Journalctl, is_journal, read_journal
+from fleetops_collectors.kernel_log.journal import (
+    SCHEME,
+    Journalctl,
+    is_journal,
+    read_journal,
+)
 from fleetops_collectors.kernel_log.lines import LineReader
 from fleetops_collectors.kernel_log.memory import LogMemory
 from fleetops_collectors.kernel_log.position import Chunk, Position
@@ -27,6 +33,7 @@ from fleetops_collectors.kernel_log.storm import RateLimit, coalesce
 from fleetops_schemas.faults import FaultCatalog, FaultDataError, load_faults
 
 DEVICE = "/dev/kmsg"
+OF_THIS_MACHINE = (DEVICE, SCHEME)
 MAX_THREADS = 64
 
 
@@ -110,7 +117,7 @@ class KernelLogCollector:
         findings = list(self._decode(target, chunk, progress.memory, now))
         if is_new:
             findings = self._since_lookback(findings, now, scrape)
-        host = target.host or target.name
+        host = _host(target) or target.name
         scrape.events, skipped = coalesce(
             [one.as_event(chunk.marks[one.line - 1], host, now) for one in findings],
             allowed=progress.allowed,
@@ -130,19 +137,13 @@ class KernelLogCollector:
         is_new = position is None
         if is_new and self._config.start == "beginning":
             position = Position(kind="journal" if journal else "file")
+        elif is_new and journal and self._config.start == "end":
+            position = Position(kind="journal", since=int(now.timestamp()))
+        since = now.timestamp() - self._config.lookback_seconds
         try:
-            if not journal:
-                return read_log(Path(target.url), position), is_new
-            lookback = self._config.lookback_seconds if self._config.start == "lookback" else 0.0
-            return (
-                read_journal(
-                    target.url,
-                    position,
-                    since=now.timestamp() - lookback,
-                    journalctl=self._journalctl,
-                ),
-                is_new,
-            )
+            if journal:
+                return read_journal(target.url, position, since, self._journalctl), is_new
+            return read_log(Path(target.url), position), is_new
         except OSError as error:
             raise TemporaryError(
                 f"{target.name}: cannot read {target.url}: {error.strerror}"
@@ -160,7 +161,7 @@ class KernelLogCollector:
         )
         decoder = KernelLogDecoder(
             reader,
-            host=target.host,
+            host=_host(target),
             devices={**self._config.devices, **target.devices},
             faults=self._faults,
             memory=memory,
@@ -200,3 +201,8 @@ class KernelLogCollector:
             scrape.warnings.append(
                 f"{scrape.target.url}: {skipped} events over max_events left out"
             )
+
+
+def _host(target: KernelLogTarget) -> str | None:
+    """Whose log it is, where that is known before a line is read."""
+    return target.host or (platform.node() if target.url in OF_THIS_MACHINE else None)

@@ -13,7 +13,11 @@ from fleetops_collectors.kernel_log.journal import SCHEME, is_journal
 
 
 class KernelLogTarget(Target):
-    """One log: ``url`` is the path of a file or of ``/dev/kmsg``, or ``journal://[PATH]``."""
+    """One log: ``url`` is the path of a file or of ``/dev/kmsg``, or ``journal://[PATH]``.
+
+    ``host`` defaults to this machine's name for its own device and journal, else to the name that
+    each line gives, else to the target's name.
+    """
 
     boot_time: AwareDatetime | Literal["local"] | None = None
     """What uptimes count from: a time, or ``local`` for this machine's boot (``/dev/kmsg``)."""

@@ -41,14 +41,15 @@ def is_journal(url: str) -> bool:
 
 
 def read_journal(
-    url: str, position: Position | None, *, since: float, journalctl: Journalctl
+    url: str, position: Position | None, since: float, journalctl: Journalctl
 ) -> Chunk:
     """The kernel's entries since ``position``, at most ``MAX_ROUND_BYTES`` of them.
 
     Args:
         url: Address of the journal.
         position: Where the last round ended; one without cursor and time is the beginning.
-        since: Where a journal begins that was never read, in seconds since 1970.
+        since: Where a journal begins that was never read, or whose position is unknown there, in
+            seconds since 1970.
         journalctl: How to read it.
 
     Raises:
@@ -58,13 +59,20 @@ def read_journal(
     place = _place(url.removeprefix(SCHEME))
     start = Position(kind="journal", since=max(0, int(since)))
     known = position or start
+    gap = f"{url}: the last entry read is gone; entries written since may be lost"
     try:
         lines, warning = _entries([*place, *_from(known)], journalctl)
     except _CursorLostError:
         known = start
         lines, warning = _entries([*place, *_from(known)], journalctl)
-        warning = f"{url}: its cursor is unknown there; entries written meanwhile may be lost"
+        warning = gap
     marks = [cursor_of(line) for line in lines]
+    if known.cursor and marks:
+        # --after-cursor would pass over one entry unseen where the one it names is gone
+        if marks[0] == known.cursor:
+            del lines[0], marks[0]
+        else:
+            warning = gap
     end = Position(kind="journal", cursor=marks[-1]) if marks and marks[-1] else known
     return Chunk(end=end, lines=lines, marks=marks, warnings=[warning] if warning else [])
 
@@ -82,7 +90,7 @@ def _place(path: str) -> list[str]:
 
 def _from(position: Position) -> list[str]:
     if position.cursor:
-        return [f"--after-cursor={position.cursor}"]
+        return [f"--cursor={position.cursor}"]
     return [f"--since=@{position.since}"] if position.since else []
 
 

@@ -23,6 +23,8 @@ FIELDS = ("MESSAGE", "_HOSTNAME", "_TRANSPORT", "_SOURCE_MONOTONIC_TIMESTAMP", "
 EARLY_MICROSECONDS = 600 * 1_000_000
 """Uptime up to which the kernel's own clock dates its lines better than their reception: journald
 starts late and then takes all at once. Later the two clocks drift apart by seconds."""
+EARLIEST_MICROSECONDS = 10**15
+"""September 2001: before it, a clock that nobody had set."""
 _STARTS = ("{", "\x1e{")
 _MESSAGE_OF_BYTES = re.compile(r'"MESSAGE"\s*:\s*\[')
 _CURSOR = re.compile(rb'"__CURSOR"\s*:\s*"([^"\\]{1,512})"')
@@ -96,7 +98,7 @@ def _number(value: object) -> int | None:
 
 def _time(entry: Mapping[str, object], uptime: int | None) -> datetime | None:
     received = _number(entry.get("__REALTIME_TIMESTAMP"))
-    if received is None:
+    if received is None or received < EARLIEST_MICROSECONDS:
         return None
     taken = _number(entry.get("__MONOTONIC_TIMESTAMP"))
     if uptime is not None and taken is not None and uptime <= min(taken, EARLY_MICROSECONDS):

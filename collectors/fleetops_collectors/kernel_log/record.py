@@ -12,6 +12,7 @@ MAX_LINE_BYTES = 16 * 1024
 """Longer lines are cut: the kernel itself writes at most 1,024 bytes a record."""
 KERNEL_TAGS = frozenset(("kernel", "kern"))
 """Programs by whose name the kernel's own lines go in a system log."""
+_HOST = re.compile(r"[\w.:-]{1,253}")
 _REPEATED = re.compile(r"message repeated (\d{1,6}) times: \[ ?(.*)\]$")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]+")
 
@@ -45,8 +46,10 @@ def kernel_line(
     uptime: float | None = None,
     pci: str = "",
 ) -> KernelLine:
-    """A line with its text made one line, and its repetitions counted."""
+    """A line with its text made one line, its repetitions counted, its host None if it is none."""
     repeats = 1
+    if host is not None and not _HOST.fullmatch(host):
+        host = None
     if match := _REPEATED.match(text):
         repeats, text = int(match[1]), match[2]
     return KernelLine(host, time, _CONTROL.sub(" ", text).strip(), repeats, uptime, pci)

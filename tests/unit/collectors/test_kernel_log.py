@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ from fleetops_collectors.base import Collector, Resuming, Scrape
 from fleetops_collectors.kernel_log import KernelLogCollector, KernelLogConfig
 from fleetops_collectors.kernel_log.position import Position
 from fleetops_collectors.kernel_log.reader import read_log, read_records
-from fleetops_collectors.kernel_log.storm import RateLimit, coalesce
+from fleetops_collectors.kernel_log.storm import MAX_KEYS, RateLimit, coalesce
 from fleetops_schemas.records import Event, Severity
 
 BOOT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -209,6 +210,59 @@ def test_a_storm_of_one_line_is_counted(log: Log) -> None:
     assert counted["last_at"] == (BOOT + timedelta(seconds=999)).isoformat()
 
 
+def test_a_storm_that_lasts_is_counted_in_one_event_a_round(log: Log) -> None:
+    second = 0
+    rounds = []
+    for _ in range(3):
+        log.append(*(xid(45, second + number) for number in range(100)))
+        second += 100
+        log.clock.advance(2)
+        rounds.append([event.attributes.get("occurrences") for event in log.collect().events])
+    assert rounds == [[None, None, None, 97], [100], [100]]
+    log.clock.advance(180)
+    log.append(xid(45, second), xid(79, second + 1))
+    assert [event.attributes.get("occurrences") for event in log.collect().events] == [None, None]
+
+
+def test_what_earlier_rounds_learned_is_known_in_later_ones(log: Log) -> None:
+    link = "6,1,{},-;mlx5_core 0000:5e:00.0 ens3: Link down\n"
+    log.append("6,1,1,-;NVRM: GPU at PCI:0000:1b:00: GPU-509665ad-b600-ac93-3616-d754b23d636d\n")
+    log.append(link.format(1_000_000), link.format(2_000_000))
+    assert [event.kind for event in log.collect().events] == ["link_down", "link_down"]
+    log.append(xid(48, 3), link.format(4_000_000))
+    first, flapping = log.collect().events
+    assert first.attributes["gpu_uuid"] == "GPU-509665ad-b600-ac93-3616-d754b23d636d"
+    assert (flapping.kind, flapping.attributes["downs"]) == ("link_flapping", 3)
+
+
+def test_a_round_that_is_given_up_leaves_everything_as_it_was(log: Log) -> None:
+    log.append(*(xid(45, second) for second in range(10)), xid(79, 11))
+    (target,) = log.collector._config.targets
+
+    async def given_up_and_repeated() -> Scrape:
+        task = asyncio.ensure_future(log.collector.collect(target))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return await log.collector.collect(target)
+
+    events = asyncio.run(given_up_and_repeated()).events
+    assert [event.attributes.get("occurrences") for event in events] == [*[None] * 4, 7]
+
+
+def test_buckets_fill_again_and_are_bounded() -> None:
+    allowed = RateLimit(burst=2, refill_seconds=10)
+    assert [allowed.take("a", 0.0) for _ in range(3)] == [True, True, False]
+    assert not allowed.take("a", 9.0)
+    assert allowed.take("a", 10.5)
+    assert [allowed.take("a", 1e6) for _ in range(3)] == [True, True, False]
+    assert not allowed.take("a", 0.0), "a clock that goes back gives nothing"
+    for number in range(MAX_KEYS + 5):
+        allowed.take(number, 0.0)
+    assert len(allowed._buckets) == MAX_KEYS
+
+
 def test_more_kinds_than_allowed_are_counted_and_named(tmp_path: Path) -> None:
     log = Log(tmp_path / "n1.log", max_events=10)
     log.append(*(xid(79, n, pci=f"0000:{n:02x}:00") for n in range(40)))
@@ -265,6 +319,40 @@ def test_records_of_a_device_are_read_one_by_one() -> None:
     assert chunk.marks == ["8", "11"]
     assert chunk.lines[0].startswith(b"6,8,")
     assert chunk.warnings == ["2 records were lost before they were read"]
+
+
+def test_records_that_were_overwritten_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The device says EPIPE once and goes on with the oldest record it has."""
+    answers: list[bytes | OSError] = [
+        b"6,7,100,-;seven\n",
+        OSError(errno.EPIPE, "Broken pipe"),
+        b"6,90,200,-;ninety\n",
+        OSError(errno.EINVAL, "Invalid argument"),
+        b"6,92,300,-;ninety-two\n",
+        BlockingIOError(),
+    ]
+
+    def read(_descriptor: int, _size: int) -> bytes:
+        answer = answers.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("fleetops_collectors.kernel_log.reader.os.read", read)
+    chunk = read_records(0, last=6)
+    assert chunk.marks == ["7", "90", "92"]
+    assert chunk.lost == 83
+    assert chunk.warnings == ["83 records were lost before they were read"]
+
+
+def test_a_device_that_only_fails_does_not_hold_the_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(_descriptor: int, _size: int) -> bytes:
+        raise OSError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr("fleetops_collectors.kernel_log.reader.os.read", read)
+    assert read_records(0, last=6).lines == []
 
 
 def test_the_machines_own_kernel_log() -> None:
