@@ -201,9 +201,22 @@ def test_a_module_without_an_answer_is_no_problem(
     assert not [text for text in scrape.warnings if "ethtool" in text]
 
 
+def test_a_command_that_cannot_be_ended_costs_its_share_of_the_deadline(
+    script: Callable[[str], str],
+) -> None:
+    """Its child keeps the pipe open, as a process in the kernel's hands would."""
+    options: dict[str, object] = {
+        **{"ethtool": script("sleep 1 &"), "deadline_seconds": 0.5},
+        "ethtool_timeout_seconds": 0.2,
+    }
+    [scrape] = collect(interfaces=[LOOPBACK], **options)
+    assert any("ethtool hangs" in text for text in scrape.warnings)
+    assert _value(scrape, "link_state") == 1
+
+
 def test_without_the_command_everything_else_is_read() -> None:
     [scrape] = collect(interfaces=[LOOPBACK], ethtool="no-such-ethtool")
-    assert any("install ethtool" in text for text in scrape.warnings)
+    assert any("no ethtool command" in text for text in scrape.warnings)
     assert _value(scrape, "link_state") == 1
 
 

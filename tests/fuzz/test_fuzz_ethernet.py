@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing_extensions import override
 
 from fleetops_collectors.ethernet import Interface, decode_interfaces
-from fleetops_collectors.ethernet.collector import decode_text
+from fleetops_collectors.ethernet.recordings import decode_text
 from fleetops_schemas.readings import Quality, Reading
 from tests.contract.collector_contract import check_readings
 from tests.fuzz.decoder_fuzz import DecoderFuzz

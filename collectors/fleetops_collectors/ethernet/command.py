@@ -38,7 +38,7 @@ class Ethtool:
         problems = []
         for question in QUESTIONS:
             try:
-                said = decode_output(self._run([*question, interface])).outputs[0]
+                parsed = decode_output(self._run([*question, interface]))
             except InputError:
                 continue  # it has no such thing, and said so in words or not at all
             except TimeoutError:
@@ -50,8 +50,9 @@ class Ethtool:
             except OSError as error:
                 problems.append(f"{interface}: cannot run {self._path}: {error.strerror}")
                 break
-            found.statistics.update(said.statistics)
-            found.module = said.module or found.module
+            for said in parsed.outputs.values():
+                found.statistics.update(said.statistics)
+                found.module = said.module or found.module
         return found, problems
 
     def _run(self, arguments: Sequence[str]) -> bytes:

@@ -54,16 +54,16 @@ class Output:
 class Parsed:
     """What a text held."""
 
-    outputs: list[Output] = field(default_factory=list)
+    outputs: dict[str, Output] = field(default_factory=dict)
+    """By interface."""
     problems: list[str] = field(default_factory=list)
 
     def of(self, interface: str) -> Output:
         """The output of an interface, empty at first."""
-        for output in self.outputs:
-            if output.interface == interface:
-                return output
-        self.outputs.append(Output(interface))
-        return self.outputs[-1]
+        output = self.outputs.get(interface)
+        if output is None:
+            output = self.outputs[interface] = Output(interface)
+        return output
 
 
 def decode_output(data: bytes) -> Parsed:
@@ -74,7 +74,11 @@ def decode_output(data: bytes) -> Parsed:
     """
     text = data.decode("utf-8", "replace")
     parsed = _json(text) if text.lstrip().startswith("[") else _Text().parse(text)
-    parsed.outputs = [one for one in parsed.outputs if one.statistics or one.settings or one.module]
+    parsed.outputs = {
+        name: one
+        for name, one in parsed.outputs.items()
+        if one.statistics or one.settings or one.module
+    }
     if not parsed.outputs:
         raise InputError(
             "no output of ethtool, ethtool -S, --show-fec, -a or -m in it (text or JSON); "

@@ -29,7 +29,8 @@ MILLIDEGREE = 0.001
 """hwmon's unit, in degrees Celsius."""
 LINK_UP, DISABLED = 5, 3
 """Of the physical state."""
-_DISABLED_LINK = 4
+_ACTIVE, _DISABLED_LINK = 1, 4
+"""Of ``link_state``."""
 ETHERNET = "Ethernet"
 UNKNOWN_HOST = "unknown"
 _COUNTERS = ("counters_ext/", "counters/", "hw_counters/")
@@ -111,10 +112,10 @@ def _device(host: str, adapter: Adapter, port: Port) -> str:
 def _port(host: str, adapter: Adapter, port: Port, out: Decoded) -> Link:
     device = _device(host, adapter, port)
     physical = _number(port.values.get("phys_state"))
-    rate = _rate(port.values.get("rate"), up=physical == LINK_UP)
-    state = metric("link_state")
+    state = judge_state(port.values.get("state"), physical)
+    rate = _rate(port.values.get("rate"), linked=physical == LINK_UP or state[0] == _ACTIVE)
     out.readings += [
-        reading(device, state, judge_state(port.values.get("state"), physical)),
+        reading(device, metric("link_state"), state),
         reading(device, metric("rate_gigabits_per_second"), rate),
     ]
     if physical is not None:
@@ -138,11 +139,11 @@ def judge_state(text: str | None, physical: int | None) -> Verdict:
     return state, Quality.GOOD
 
 
-def _rate(text: str | None, *, up: bool) -> Verdict:
+def _rate(text: str | None, *, linked: bool) -> Verdict:
     """Gbit/s. Without a link sysfs shows a default (10 Gb/sec, 4X SDR), which nobody agreed on."""
     if text is None:
         return None, Quality.MISSING
-    if not up:
+    if not linked:
         return None, Quality.ABSENT
     match = _RATE.fullmatch(text)
     if match is None:

@@ -161,6 +161,11 @@ def test_the_default_rate_of_a_port_without_a_link_is_none(tmp_path: Path) -> No
     assert cell(tmp_path, "physical_state") == (2, Quality.GOOD)
 
 
+def test_without_a_physical_state_an_active_port_has_its_rate(tmp_path: Path) -> None:
+    (add_port(tmp_path) / "phys_state").unlink()
+    assert cell(tmp_path, "rate_gigabits_per_second") == (400, Quality.GOOD)
+
+
 def test_a_second_port_has_its_number_in_the_name(tmp_path: Path) -> None:
     add_port(tmp_path)
     add_port(tmp_path, number=2)
