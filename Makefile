@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TESTBED := .testbed
 
-.PHONY: help setup demo demo-cluster test check format bench docs testbed testbed-stop clean
+.PHONY: help setup demo demo-cluster test check format bench fuzz docs testbed testbed-stop clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ format: setup ## Format the code
 bench: setup ## Measure, as ratios against a baseline in the same run
 	@$(BIN)/fleetops bench ingest
 	@$(BIN)/fleetops bench peers
+	@$(BIN)/fleetops bench collect
+
+fuzz: setup ## Give every decoder 10,000 mutated payloads
+	@FLEETOPS_FUZZ_EXAMPLES=10000 $(BIN)/python -m pytest -q --timeout=3600 tests/fuzz
 
 docs: setup ## Write the generated reference pages anew
 	@$(BIN)/python -m fleetops_schemas.reference --write docs/reference

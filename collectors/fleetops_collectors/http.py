@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import AfterValidator
 
+from fleetops.core import metrics
 from fleetops.core.errors import ConfigError, InputError, TemporaryError
 from fleetops_collectors.base import CollectorConfig, Target
 
@@ -143,6 +144,7 @@ async def ask(
         InputError: the body is too long, or broke off.
     """
     received = bytearray()
+    metrics.COLLECT_REQUESTS.inc()
     try:
         async with client.stream(method, url, **options) as response:
             async for chunk in response.aiter_bytes():

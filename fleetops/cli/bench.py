@@ -39,6 +39,29 @@ peers, every accelerator against its job
               a long table, same scores
   ratio       {ratio_to_baseline:,.0f} times faster a sample
 """
+COLLECT_HEAD = """\
+collect, one core of the collecting process; targets answer from a process of their own
+  counted     CPU time of this process; published figures were measured elsewhere: a scale, no race
+"""
+RATE_TEXT = """\
+  {name}
+    ours      {per_second_per_core:,.0f} {unit}/s/core
+    baseline  {baseline_per_second_per_core:,.0f} ({baseline}); {ratio_to_baseline:.1f} times
+    published {published}
+"""
+STEP_TEXT = """\
+  StepReporter, median of a report to a collector that listens
+    ours      {step_report_microseconds:.1f} us a call
+    baseline  {step_report_baseline_microseconds:.1f} us (five labelled gauges of prometheus_client)
+"""
+FLEET_TEXT = """\
+  one process, {hosts:,} hosts of 8 accelerators over HTTP every {interval_seconds:g} s
+    ours      {samples_per_second:,.0f} samples/s with {cpu_cores:.2f} cores and
+              {megabytes:,.0f} MiB at most, the bus included;
+              {rounds:,} rounds, {late_rounds} late, {failed} failed
+    wire      {bytes_per_sample:.2f} bytes a sample on the bus, heartbeats included
+    published {published}
+"""
 
 
 @app.command()
@@ -62,6 +85,29 @@ def peers(
     from fleetops.evaluate.bench_peers import bench_peers  # noqa: PLC0415  imports pandas
 
     _print(bench_peers(accelerators), PEERS_TEXT, output)
+
+
+@app.command()
+def collect(
+    seconds: Annotated[float, typer.Option(min=0.1, help="CPU seconds a protocol.")] = 2.0,
+    hosts: Annotated[int, typer.Option(min=1, help="Hosts of the fleet.")] = 3000,
+    interval: Annotated[float, typer.Option(min=1, help="Seconds between scrapes.")] = 30.0,
+    output: Output = "text",
+) -> None:
+    """What one core reads and decodes of each protocol, and what a large fleet costs."""
+    from fleetops.evaluate.bench_collect import bench_collect  # noqa: PLC0415
+
+    result = bench_collect(seconds, hosts, interval)
+    if output == "json":
+        sys.stdout.write(result.model_dump_json(indent=2) + "\n")
+        return
+    sys.stdout.write(COLLECT_HEAD)
+    for one in result.rates:
+        sys.stdout.write(RATE_TEXT.format(**one.model_dump()))
+    sys.stdout.write(STEP_TEXT.format(**result.model_dump(exclude={"rates", "fleet"})))
+    fleet = result.fleet
+    megabytes = fleet.peak_memory_bytes / 2**20
+    sys.stdout.write(FLEET_TEXT.format(**fleet.model_dump(), megabytes=megabytes))
 
 
 def _print(result: BaseModel, text: str, output: str, **more: object) -> None:

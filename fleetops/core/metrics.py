@@ -33,6 +33,9 @@ COLLECT_SECONDS = Histogram(
     ["collector"],
     registry=REGISTRY,
 )
+COLLECT_REQUESTS = Counter(
+    "fleetops_collect_http_requests_total", "HTTP requests sent to targets.", registry=REGISTRY
+)
 COLLECT_READINGS = Counter(
     "fleetops_collect_readings_total",
     "Readings decoded, by collector and quality.",

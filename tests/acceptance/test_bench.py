@@ -38,6 +38,23 @@ def test_peers_agree_with_the_baseline() -> None:
     assert found["largest_difference"] < 1e-3
 
 
+@pytest.mark.timeout(180)
+def test_collect_tells_rates_a_report_and_a_fleet() -> None:
+    found = answer("bench", "collect", "--seconds", "0.2", "--hosts", "64", "--interval", "2")
+    names = [one["name"] for one in found["rates"]]
+    assert len(names) == len(set(names)) >= 5
+    for one in found["rates"]:
+        assert one["per_second_per_core"] == pytest.approx(one["count"] / one["cpu_seconds"])
+        assert one["baseline_per_second_per_core"] > 0
+        assert one["published"]
+    assert 0 < found["step_report_microseconds"] < 1000
+    fleet = found["fleet"]
+    assert (fleet["hosts"], fleet["failed"]) == (64, 0)
+    assert fleet["rounds"] >= 2 * 64
+    assert fleet["samples_per_second"] > 0.5 * 64 * fleet["samples_per_round"] / 2
+    assert fleet["peak_memory_bytes"] > 0
+
+
 def test_the_text_says_what_is_counted() -> None:
     done = fleetops("bench", "peers", "--accelerators", "2048")
     assert done.returncode == 0, done.stderr
