@@ -54,7 +54,8 @@ def test_a_saved_module_is_decoded() -> None:
     assert found["optics_temperature_celsius"] == (pytest.approx(70.49), "good")
     assert found["optics_transmit_power_milliwatts"] == (pytest.approx(1.4387), "good")
     assert found["optics_bias_milliamperes"] == (pytest.approx(110.1), "good")
-    assert found["optics_receive_power_milliwatts"] == (None, "sentinel")
+    assert found["optics_receive_power_milliwatts"] == (pytest.approx(2.2489), "good")
+    assert found["optics_dark_lanes"] == (1, "good")
 
 
 def test_something_else_is_one_error() -> None:

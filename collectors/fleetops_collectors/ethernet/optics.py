@@ -7,13 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from fleetops_collectors.optics import from_milliwatts, is_dark
 from fleetops_collectors.quality import Verdict, judge
 from fleetops_schemas.catalog import Metric, load_catalog
 from fleetops_schemas.readings import Quality, Reading
 
-FLOOR_MILLIWATTS = 0.0001
-"""Modules measure in tenths of a microwatt (SFF-8636, CMIS) and give 0 or 1, which is -40 dBm, for
-"no light": a floor, not a measurement."""
 _NUMBER = re.compile(r"(-?\d{1,9}(?:\.\d{1,9})?)(?:\s.*)?", re.DOTALL)
 
 
@@ -39,51 +37,50 @@ class Module:
 
 
 def module_readings(device: str, module: Module) -> list[Reading]:
-    """Temperature, weakest lanes and highest bias. A module without diagnostics gives nothing.
+    """Temperature, weakest lanes, dark lanes and highest bias; nothing where it measures nothing.
 
     Lanes whose laser is off while others' are on are not in use (a module of eight lanes that
-    carries four) and are left out. A lane in use that is at its floor makes the weakest power a
-    *sentinel*: there is no light, and no number for it.
+    carries four) and are left out.
     """
     bias = [_number(lane) for lane in module.bias]
     used = [at for at, value in enumerate(bias) if value] or range(len(bias))
     receive = _lanes(module.receive, used, len(bias))
     transmit = _lanes(module.transmit, used, len(bias))
-    found = []
+    verdicts: dict[str, Verdict] = {}
     if module.temperature is not None:
-        of = _metric("optics_temperature_celsius")
-        found.append(_reading(device, of, _judge(of, _number(module.temperature))))
-    for name, lanes in (
-        ("optics_receive_power_milliwatts", receive),
-        ("optics_transmit_power_milliwatts", transmit),
-    ):
-        if lanes:
-            of = _metric(name)
-            found.append(_reading(device, of, _weakest(of, lanes)))
+        verdicts["optics_temperature_celsius"] = _highest(
+            "optics_temperature_celsius", [_number(module.temperature)]
+        )
+    if receive:
+        verdicts["optics_receive_power_milliwatts"] = _weakest(receive)
+        verdicts["optics_dark_lanes"] = sum(map(is_dark, receive)), Quality.GOOD
+    if transmit:
+        verdicts["optics_transmit_power_milliwatts"] = _weakest(transmit)
     if bias:
-        of = _metric("optics_bias_milliamperes")
-        known = [value for value in bias if value is not None]
-        found.append(_reading(device, of, _judge(of, max(known, default=None))))
-    return found
+        verdicts["optics_bias_milliamperes"] = _highest("optics_bias_milliamperes", bias)
+    return [
+        Reading("fabric_port", device, name, value, _metric(name).unit, quality)
+        for name, (value, quality) in verdicts.items()
+    ]
 
 
-def _lanes(lanes: Sequence[object], used: Sequence[int], count: int) -> list[float | None]:
-    values = [_number(lane) for lane in lanes]
+def _lanes(lanes: Sequence[object], used: Sequence[int], count: int) -> list[float | Quality]:
+    numbers = [_number(lane) for lane in lanes]
+    values = [Quality.MISSING if one is None else from_milliwatts(one) for one in numbers]
     return [values[at] for at in used] if len(values) == count else values
 
 
-def _weakest(of: Metric, lanes: Sequence[float | None]) -> Verdict:
-    known = [value for value in lanes if value is not None]
-    if len(known) < len(lanes):
-        return None, Quality.MISSING
-    weakest = min(known)
-    if 0 <= weakest <= FLOOR_MILLIWATTS:
-        return None, Quality.SENTINEL
-    return judge(of, weakest)
+def _weakest(lanes: Sequence[float | Quality]) -> Verdict:
+    """Of the lanes that have light; both directions have one range."""
+    lit = [lane for lane in lanes if not isinstance(lane, Quality)]
+    if lit:
+        return judge(_metric("optics_receive_power_milliwatts"), min(lit))
+    return None, Quality.SENTINEL if any(map(is_dark, lanes)) else Quality.MISSING
 
 
-def _judge(of: Metric, value: float | None) -> Verdict:
-    return (None, Quality.MISSING) if value is None else judge(of, value)
+def _highest(name: str, values: Sequence[float | None]) -> Verdict:
+    known = [value for value in values if value is not None]
+    return judge(_metric(name), max(known)) if known else (None, Quality.MISSING)
 
 
 def _number(value: object) -> float | None:
@@ -98,10 +95,6 @@ def _number(value: object) -> float | None:
 
 def _metric(name: str) -> Metric:
     return load_catalog()["fabric_port"].metric(name)
-
-
-def _reading(device: str, of: Metric, verdict: Verdict) -> Reading:
-    return Reading("fabric_port", device, of.name, verdict[0], of.unit, verdict[1])
 
 
 def module_from_json(said: Mapping[str, object]) -> Module:

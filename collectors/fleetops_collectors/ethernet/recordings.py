@@ -12,6 +12,7 @@ from fleetops_collectors.decoded import Decoded
 from fleetops_collectors.ethernet.interfaces import Interface, decode_interfaces
 from fleetops_collectors.ethernet.outputs import decode_output
 from fleetops_collectors.ethernet.tree import read_interfaces
+from fleetops_collectors.json_input import read_file
 
 MAX_TEXT_BYTES = 16 * 1024 * 1024
 """Of one file; an interface's statistics have some 300 KiB at most."""
@@ -31,13 +32,7 @@ def decode_recording(path: Path, host: str | None, now: datetime) -> Decoded:
         decoded = decode_interfaces(interfaces, host=host or UNKNOWN_HOST, now=now)
         decoded.problems += problems
         return decoded
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_TEXT_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot read it: {error.strerror}") from error
-    if len(data) > MAX_TEXT_BYTES:
-        raise InputError(f"{path}: larger than {MAX_TEXT_BYTES} bytes; cut it into parts")
+    data = read_file(path, MAX_TEXT_BYTES)
     try:
         return decode_text(data, host=host, now=now, interface=path.stem)
     except InputError as error:

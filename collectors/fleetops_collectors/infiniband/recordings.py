@@ -15,6 +15,7 @@ from fleetops_collectors.infiniband.ibnetdiscover import (
 from fleetops_collectors.infiniband.ibswinfo import decode_ibswinfo, looks_like_ibswinfo
 from fleetops_collectors.infiniband.perfquery import decode_perfquery, looks_like_perfquery
 from fleetops_collectors.infiniband.tree import read_adapters
+from fleetops_collectors.json_input import read_file
 
 MAX_FILES = 1000
 """Of a folder; perfquery writes one for a port or a node."""
@@ -65,13 +66,7 @@ def _decode_folder(path: Path, host: str | None, now: datetime) -> Decoded:
 
 
 def _decode_file(path: Path, host: str | None, now: datetime) -> Decoded:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_TEXT_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot read it: {error.strerror}") from error
-    if len(data) > MAX_TEXT_BYTES:
-        raise InputError(f"{path}: larger than {MAX_TEXT_BYTES} bytes; cut it into parts")
+    data = read_file(path, MAX_TEXT_BYTES)
     try:
         return decode_text(data, host=host, now=now)
     except InputError as error:

@@ -279,6 +279,7 @@ def test_a_module_of_several_lanes(tmp_path: Path) -> None:
     assert output(QSFP.format(weak="0.5900"), tmp_path) == {
         ("n1/eth0", "optics_temperature_celsius"): (38.1, Quality.GOOD),
         ("n1/eth0", "optics_receive_power_milliwatts"): (0.59, Quality.GOOD),
+        ("n1/eth0", "optics_dark_lanes"): (0, Quality.GOOD),
         ("n1/eth0", "optics_transmit_power_milliwatts"): (0.8, Quality.GOOD),
         ("n1/eth0", "optics_bias_milliamperes"): (7.0, Quality.GOOD),
     }
@@ -287,13 +288,18 @@ def test_a_module_of_several_lanes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("floor", ["0.0000", "0.0001"])
 def test_a_lane_without_light_is_no_measured_power(tmp_path: Path, floor: str) -> None:
     found = output(QSFP.format(weak=floor), tmp_path)
+    assert found["n1/eth0", "optics_receive_power_milliwatts"] == (0.6, Quality.GOOD)
+    assert found["n1/eth0", "optics_dark_lanes"] == (1, Quality.GOOD)
+    found = output(SFP.replace("0.4510", floor), tmp_path)
     assert found["n1/eth0", "optics_receive_power_milliwatts"] == (None, Quality.SENTINEL)
+    assert found["n1/eth0", "optics_dark_lanes"] == (1, Quality.GOOD)
 
 
 def test_a_module_of_one_lane(tmp_path: Path) -> None:
     assert output(SFP, tmp_path) == {
         ("n1/eth0", "optics_temperature_celsius"): (30.56, Quality.GOOD),
         ("n1/eth0", "optics_receive_power_milliwatts"): (0.451, Quality.GOOD),
+        ("n1/eth0", "optics_dark_lanes"): (0, Quality.GOOD),
         ("n1/eth0", "optics_transmit_power_milliwatts"): (0.589, Quality.GOOD),
         ("n1/eth0", "optics_bias_milliamperes"): (6.75, Quality.GOOD),
     }
@@ -305,6 +311,7 @@ def test_lanes_that_are_not_in_use_are_left_out_and_a_doubled_key_keeps_its_numb
     assert output(CMIS_JSON, tmp_path) == {
         ("n1/swp1", "optics_temperature_celsius"): (70.49, Quality.GOOD),
         ("n1/swp1", "optics_receive_power_milliwatts"): (1.8215, Quality.GOOD),
+        ("n1/swp1", "optics_dark_lanes"): (0, Quality.GOOD),
         ("n1/swp1", "optics_transmit_power_milliwatts"): (1.4387, Quality.GOOD),
         ("n1/swp1", "optics_bias_milliamperes"): (110.1, Quality.GOOD),
     }
