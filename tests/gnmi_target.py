@@ -1,4 +1,4 @@
-"""A gNMI target for tests: a real gRPC service with TLS, credentials, Capabilities and Subscribe."""
+"""A gNMI target for tests: a gRPC service with TLS, credentials, Capabilities and Subscribe."""
 
 from __future__ import annotations
 
@@ -44,9 +44,7 @@ class TargetScript:
     """The subscriptions that came."""
 
 
-def notification(
-    values: Mapping[str, object], time_ns: int, deletes: Iterable[str] = ()
-) -> Any:  # noqa: ANN401
+def notification(values: Mapping[str, object], time_ns: int, deletes: Iterable[str] = ()) -> Any:  # noqa: ANN401
     """A ``Notification`` with the values of paths."""
     message = gnmi_pb2.Notification(timestamp=time_ns)
     for path, value in values.items():
@@ -84,13 +82,13 @@ class _Servicer(gnmi_pb2_grpc.gNMIServicer):  # type: ignore[misc]
         self._script = script
         self._stopped = stopped
 
-    def Capabilities(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802, ARG002
+    def Capabilities(self, request: Any, context: Any) -> Any:  # noqa: ANN401
         self._check(context)
         return gnmi_pb2.CapabilityResponse(
             supported_encodings=self._script.encodings, gNMI_version="0.10.0"
         )
 
-    def Subscribe(self, requests: Iterator[Any], context: Any) -> Iterator[Any]:  # noqa: ANN401, N802
+    def Subscribe(self, requests: Iterator[Any], context: Any) -> Iterator[Any]:  # noqa: ANN401
         script = self._script
         self._check(context)
         request = next(requests)

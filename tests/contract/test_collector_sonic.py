@@ -18,7 +18,10 @@ SWITCH = {
     0: {"PORT_TABLE:Ethernet0": {"oper_status": "up", "admin_status": "up", "speed": "400000"}},
     2: {
         "COUNTERS_PORT_NAME_MAP": {"Ethernet0": PORT},
-        f"COUNTERS:{PORT}": {"SAI_PORT_STAT_IF_IN_OCTETS": "81", "SAI_PORT_STAT_PFC_3_RX_PKTS": "7"},
+        f"COUNTERS:{PORT}": {
+            "SAI_PORT_STAT_IF_IN_OCTETS": "81",
+            "SAI_PORT_STAT_PFC_3_RX_PKTS": "7",
+        },
     },
     6: {"TRANSCEIVER_DOM_SENSOR|Ethernet0": {"temperature": "41.5", "rx1power": "-2.1"}},
 }

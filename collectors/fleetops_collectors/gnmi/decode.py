@@ -96,12 +96,15 @@ class _Decoder:
         for interface, queues in self._tree.queues.items():
             for leaves in queues if self._tree.is_port(interface) else ():
                 self._all(self._part(interface), leaves)
-        for name, component in self._tree.components.items():
-            if component.is_transceiver:
-                self._transceiver(name, component)
-            else:
-                self._out.unmapped.update(leaf for leaf in component.leaves if leaf == _TEMPERATURE)
-        self._out.unmapped.update(self._values.unmapped)
+        modules = dict(self._tree.transceivers())
+        for name, component in modules.items():
+            self._transceiver(name, component)
+        self._out.unmapped[f"{_TEMPERATURE} of no transceiver"] += sum(
+            _TEMPERATURE in component.leaves
+            for name, component in self._tree.components.items()
+            if name not in modules
+        )
+        self._out.unmapped = +self._out.unmapped + self._values.unmapped
         if self._values.left_out:
             self._out.problems.append(
                 f"{self._values.left_out} values beyond max_leaves were left out"

@@ -84,6 +84,13 @@ class Tree:
             tree.queues.setdefault(interface, []).append(found)
         return tree
 
+    def transceivers(self) -> Iterator[tuple[str, Component]]:
+        """Components that are transceivers by what they say, or by what an interface says."""
+        named = {_word(leaves, "transceiver") for leaves in self.interfaces.values()}
+        for name, component in self.components.items():
+            if name in named or component.is_transceiver:
+                yield name, component
+
     def is_port(self, interface: str) -> bool:
         """Whether the interface has a port of its own; without a word on it, it has."""
         found = self.interfaces.get(interface, {}).get(f"{INTERFACE}/state/type")
