@@ -28,9 +28,6 @@ NO_MODULE = -1
 """Stands for an error of NVML: the Python package ``nvidia-ml-py`` is not installed."""
 GONE = (15, 16, 28)
 """NVML_ERROR_GPU_IS_LOST, RESET_REQUIRED and GPU_NOT_FOUND: none of its values can be had."""
-MAX_LINKS = 64
-NO_LINK = 2
-"""NVML_ERROR_INVALID_ARGUMENT: there is no link of that number."""
 
 # pynvml ships no types
 Library = Any
@@ -178,15 +175,19 @@ class Nvml:
         }
 
     def _links(self, handle: Handle) -> Mapping[str, int]:
-        active = 0
-        for link in range(MAX_LINKS):
+        """Links that are up; some of a board's numbers may stand for no link."""
+        api = self.api
+        states = []
+        for link in range(api.NVML_NVLINK_MAX_LINKS):
             try:
-                active += bool(self.api.nvmlDeviceGetNvLinkState(handle, link))
-            except self.api.NVMLError as error:
-                if link and error.value == NO_LINK:
-                    break
-                raise
-        return {"active": active}
+                states.append(api.nvmlDeviceGetNvLinkState(handle, link))
+            except api.NVMLError_NotSupported:
+                continue
+            except api.NVMLError_InvalidArgument:
+                break
+        if not states:
+            raise api.NVMLError(api.NVML_ERROR_NOT_SUPPORTED)
+        return {"active": sum(map(bool, states))}
 
     def _throughput(self, handle: Handle) -> Mapping[str, int]:
         api = self.api

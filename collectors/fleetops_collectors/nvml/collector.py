@@ -22,8 +22,16 @@ from fleetops_schemas.records import Event
 
 ROUND_SHARE = 0.8
 """Of the deadline that a round may use, so that what was read is handed over before it."""
-RESET_REQUIRED = 16
-"""nvml.h: NVML_ERROR_RESET_REQUIRED."""
+UNRESPONSIVE = "accelerator_unresponsive"
+_KINDS = {
+    8: "accelerator_power_lost",
+    15: "accelerator_fallen_off_bus",
+    16: "accelerator_reset_required",
+    28: "accelerator_fallen_off_bus",
+}
+"""By NVML's return code (nvml.h): the fault that a device without a handle has."""
+_NO_FAULT = frozenset({4})
+"""No permission: the collector's own trouble."""
 
 
 class NvmlTarget(Target):
@@ -95,7 +103,9 @@ class NvmlCollector:
             scrape.warnings += decoded.warnings()
         scrape.warnings += _told(round_, host)
         scrape.events += [
-            self._event(host, index, suspect, now) for index, suspect in round_.fresh.items()
+            self._event(host, index, suspect, now)
+            for index, suspect in round_.fresh.items()
+            if suspect.code not in _NO_FAULT
         ]
         return scrape
 
@@ -107,12 +117,7 @@ class NvmlCollector:
     def _event(self, host: str, index: int, suspect: Suspect, now: datetime) -> Event:
         """That a device went. Its id holds the time: each time is another happening."""
         device = f"{host}/gpu{index}"
-        if suspect.code is None:
-            kind = "accelerator_unresponsive"
-        elif suspect.code == RESET_REQUIRED:
-            kind = "accelerator_reset_required"
-        else:
-            kind = "accelerator_fallen_off_bus"
+        kind = UNRESPONSIVE if suspect.code is None else _KINDS.get(suspect.code, UNRESPONSIVE)
         return Event(
             id=f"{PROTOCOL}:{device}:{kind}:{now.isoformat()}",
             time=now,

@@ -5,21 +5,15 @@ from __future__ import annotations
 import math
 import re
 
-MAX_TIME = 2.5e14
-"""Year 9999 in milliseconds; beyond it there is no datetime."""
 BEYOND = 2**64 + 1
 """Stands for every larger whole number: no source counts so far, and text may hold any."""
 _LONG = len(str(2**64))
 
-_LINE = re.compile(
-    r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)"
-    r'(?:[ \t]*\{(?P<labels>(?:[^"{}]|"[^"\\]*(?:\\.[^"\\]*)*")*)\})?'
-    r"[ \t]*(?P<rest>[^{}#]*?)[ \t]*(?:#.*)?"
-)
-_QUOTED_NAME = re.compile(
-    r'\{[ \t]*(?P<name>"[^"\\]*(?:\\.[^"\\]*)*")[ \t]*'
-    r'(?:,(?P<labels>(?:[^"{}]|"[^"\\]*(?:\\.[^"\\]*)*")*))?\}'
-    r"[ \t]*(?P<rest>[^{}#]*?)[ \t]*(?:#.*)?"
+# Possessive: a line that does not match fails in one pass, however long it is.
+_LABELS = r'(?P<labels>(?:[^"{}]|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+)'
+_HEAD = re.compile(r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*+)[ \t]*+(?:\{" + _LABELS + r"\})?+")
+_QUOTED_HEAD = re.compile(
+    r'\{[ \t]*+(?P<name>"[^"\\]*+(?:\\.[^"\\]*+)*+")[ \t]*+(?:,' + _LABELS + r")?+\}"
 )
 """Prometheus 3 writes names that are no identifiers inside the braces."""
 _LABEL = re.compile(
@@ -40,10 +34,11 @@ def split(line: str) -> Parts | None:
         if not name.isidentifier() or closing < opening:
             return None
     else:
-        match = _LINE.fullmatch(line) or _QUOTED_NAME.fullmatch(line)
+        match = _HEAD.match(line) or _QUOTED_HEAD.match(line)
         if match is None:
             return None
-        name, labels, rest = match["name"], match["labels"] or "", match["rest"]
+        name, labels = match["name"], match["labels"] or ""
+        rest = line[match.end() :].partition("#")[0]  # what follows is an exemplar or a remark
     parts = rest.split()
     if len(parts) == 1:
         return name, labels, parts[0], ""

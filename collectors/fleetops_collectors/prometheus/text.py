@@ -26,6 +26,8 @@ MAX_REPORTED_LINES = 100
 """Skipped lines that are kept with number and reason; all are counted."""
 LAST_SECOND = 253402300799
 """Of year 9999; beyond it there is no datetime."""
+MAX_SHOWN = 40
+"""Characters of a number that is shown because it is none."""
 TOLD_LINES = 5
 """Skipped lines that are told with their text."""
 
@@ -67,7 +69,7 @@ class DecodedText(Decoded):
         """Counts a line that could not be used, and keeps the first ones."""
         self.skipped_total += 1
         if len(self.skipped) < MAX_REPORTED_LINES:
-            self.skipped.append(SkippedLine(line, reason, text[:80]))
+            self.skipped.append(SkippedLine(line, reason, text[: 2 * MAX_SHOWN]))
 
     @override
     def warnings(self) -> list[str]:
@@ -196,7 +198,7 @@ class _Decoder:
         column = known.get(name) or known.get(name.removesuffix("_total"))
         raw = number_of(value)
         if raw is None:
-            self._skip(f"{value!r} is no number")
+            self._skip(f"{value[:MAX_SHOWN]!r} is no number")
         elif isinstance(column, Column):
             self._sample(column, labels, raw, stamp)
         elif column is not None:
@@ -227,7 +229,7 @@ class _Decoder:
             return
         seconds = float(stamp) * self._time_unit if stamp else 0.0
         if seconds > LAST_SECOND:
-            self._skip(f"{stamp} is no time")
+            self._skip(f"{stamp[:MAX_SHOWN]} is no time")
             return
         out.samples += 1
         time = datetime.fromtimestamp(seconds, UTC) if stamp else None

@@ -212,6 +212,8 @@ def test_a_device_that_ends_the_process_is_named(driver: EmulatedDriver) -> None
         ("lost 3 * 15", "accelerator_fallen_off_bus"),
         ("error 3 nvmlDeviceGetPowerUsage 15", "accelerator_fallen_off_bus"),
         ("lost 3 * 16", "accelerator_reset_required"),
+        ("lost 3 * 8", "accelerator_power_lost"),
+        ("lost 3 * 999", "accelerator_unresponsive"),
     ],
 )
 def test_a_lost_device_is_an_event_once_and_has_no_values(
@@ -228,11 +230,57 @@ def test_a_lost_device_is_an_event_once_and_has_no_values(
         assert (event.kind, event.device, event.source) == (kind, "node001/gpu3", "nvml")
         assert event.severity == "critical"
         assert (await site.read()).events == []
-        before = site.process_id
         driver.behave()
         site.clock.advance(31)
         assert len(gpus(await site.read())) == 8
-        assert site.process_id != before  # a reset is seen only by a driver that is opened anew
+
+    run(site, act)
+
+
+def test_a_device_that_was_reset_is_read_by_a_driver_opened_anew(driver: EmulatedDriver) -> None:
+    site = Site(driver.folder)
+
+    async def act() -> None:
+        driver.behave("lost 3 * 15")
+        await site.read()
+        before = site.process_id
+        site.clock.advance(31)
+        await site.read()
+        assert site.process_id != before
+
+    run(site, act)
+
+
+def test_no_permission_is_no_fault_of_the_device(driver: EmulatedDriver) -> None:
+    site = Site(driver.folder)
+    driver.behave("lost 3 * 4")
+
+    async def act() -> None:
+        scrape = await site.read()
+        assert "node001/gpu3: no permission" in scrape.warnings[0]
+        assert scrape.events == []
+
+    run(site, act)
+
+
+@pytest.mark.parametrize(
+    ("lines", "value", "quality"),
+    [
+        (["error 0 nvmlDeviceGetNvLinkState 3"], None, Quality.ABSENT),
+        (["value 0 nvmlDeviceGetNvLinkState 1"], 18, Quality.GOOD),
+        (["value 0 nvmlDeviceGetNvLinkState 0"], 0, Quality.GOOD),
+    ],
+)
+def test_links(
+    driver: EmulatedDriver, lines: list[str], value: int | None, quality: Quality
+) -> None:
+    site = Site(driver.folder)
+    driver.behave("count * * 1", *lines)
+
+    async def act() -> None:
+        readings = (await site.read()).readings
+        one = next(r for r in readings if r.metric == "nvlink_active_links")
+        assert (one.value, one.quality) == (value, quality)
 
     run(site, act)
 

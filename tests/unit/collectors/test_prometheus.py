@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from datetime import UTC, datetime
 
@@ -190,6 +191,30 @@ def test_many_bad_lines_are_counted_but_not_all_kept() -> None:
     decoded = decode_prometheus("?\n" * 5000)
     assert decoded.skipped_total == 5000
     assert len(decoded.skipped) == 100
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a" + " " * 500_000 + "}",
+        "a{" + 'b="' * 200_000,
+        "a{" + "b" * 500_000,
+        "a # " + " " * 500_000 + "\x00",
+        'a{b="' + "\\\\" * 250_000,
+        "a" * 500_000,
+        "a " + "x" * 500_000,
+        'DCGM_FI_DEV_GPU_TEMP{gpu="0",Hostname="n"} 1 ' + "9" * 500_000,
+        "{" * 500_000,
+        '{"a" ' + "," * 500_000,
+        'DCGM_FI_DEV_GPU_TEMP{gpu="0" ' + "," * 500_000 + "} 1",
+    ],
+)
+def test_long_lines_take_no_long_time(line: str) -> None:
+    began = time.perf_counter()
+    decoded = decode_prometheus(f"{line}\n")
+    assert time.perf_counter() - began < 2
+    assert decoded.skipped_total == 1
+    assert len(decoded.warnings()[0]) < 200
 
 
 def test_bytes_that_are_no_text_do_not_stop_it() -> None:
