@@ -70,7 +70,7 @@ class Alarms:
         return found
 
     def _is_old(self, sample: Sample, now: datetime) -> bool:
-        return sample.time is not None and sample.time < now - self._lookback
+        return sample.time is not None and now - sample.time > self._lookback
 
 
 def _event(device: Device, sample: Sample, flag: Flag, mark: str, now: datetime) -> Event:

@@ -95,7 +95,8 @@ class RackmonCollector:
 def _check_maps(target: RackmonTarget, maps: Mapping[str, RegisterMap]) -> None:
     """Refuses maps that are not there, have no class, or speak at another rate than the line."""
     rate = parse_address(target.url).baud_rate
-    for name in (*(device.map for device in target.devices), *target.discover):
+    devices = {device.map for device in target.devices}
+    for name in sorted(devices | set(target.discover)):
         one = maps.get(name)
         if one is None:
             raise ConfigError(
@@ -104,7 +105,7 @@ def _check_maps(target: RackmonTarget, maps: Mapping[str, RegisterMap]) -> None:
             )
         if not one.device_class:
             raise ConfigError(f"register map {name}: device_class: missing; name a device class")
-        if rate not in {None, one.baud_rate}:
+        if name in devices and rate not in {None, one.baud_rate}:
             raise ConfigError(
                 f"target {target.name}: devices of {name} speak at {one.baud_rate} baud, the line "
                 f"at {rate}; another map may share their addresses there"

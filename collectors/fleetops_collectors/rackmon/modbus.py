@@ -157,20 +157,22 @@ class ReadOnlyBus:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(0.0, self._quiet_until - loop.time()))
         self.counts.reads += 1
-        self._received = 0
         answered = False
         try:
             async with asyncio.timeout(timeout or self._timeout):
                 answer = await client.read_holding_registers(
                     register, count=words, device_id=device
                 )
+            _heed_cancellation()
             answered = True
         except (TimeoutError, ModbusException) as error:
             raise self._unanswered(device, register) from error
         finally:
             self._quiet_until = loop.time() + self._min_delay
-            if not answered and self._address.transport is not Transport.TCP:
-                # serial frames carry no number: a late answer would pass for the next one's
+            # serial frames carry no number: a late answer would pass for the next one's
+            in_doubt = self._received or self._address.transport is not Transport.TCP
+            self._received = 0
+            if not answered and in_doubt:
                 await self.close()
         if answer.isError():
             self.counts.refusals += 1
@@ -203,16 +205,17 @@ class ReadOnlyBus:
             return self._client
         await self.close()
         client = self._make(line)
-        connected = False
         try:
             async with asyncio.timeout(self._timeout):
                 connected = await client.connect()
+            _heed_cancellation()
         except TimeoutError:
-            pass
-        finally:
-            if not connected:
-                client.close()
+            connected = False
+        except asyncio.CancelledError:
+            client.close()
+            raise
         if not connected:
+            client.close()
             self.counts.timeouts += 1
             raise NoAnswerError(
                 f"cannot open {self._address.port_name}; check address, network and rights"
@@ -264,3 +267,17 @@ class ReadOnlyBus:
         else:
             self._received += len(frame)
         return frame
+
+
+def _heed_cancellation() -> None:
+    """Ends a read that was cut off.
+
+    The library waits by ``asyncio.wait_for``, which before Python 3.12 forgets a cancellation that
+    comes together with the result (python/cpython#86296).
+
+    Raises:
+        asyncio.CancelledError: the task was cancelled, and nobody said so.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -14,8 +14,9 @@ from fleetops_schemas.register_maps import Register, RegisterFormat
 WORD_BITS = 16
 LONG_WORDS = 2
 ABSOLUTE_ZERO_CELSIUS = -273.15
-DECIMALS = 9
-"""Kept of a scaled number: 2981 * 0.1 - 273.15 is 24.95, not 24.950000000000045."""
+SCALED_DIGITS, SHIFTED_DIGITS = 15, 12
+"""Digits that mean anything after a scale, and after an offset: 2981 * 0.1 - 273.15 is 24.95, not
+24.950000000000045."""
 
 Scalar = int | float | str | None
 
@@ -84,7 +85,10 @@ def scaled_value(register: Register, number: float, *, blank: bool = False) -> R
     value = register.offset + register.scale * number
     if not math.isfinite(value):
         return MISSING
-    return RegisterValue(round(value, DECIMALS))
+    if register.scale != 1 or register.offset:
+        digits = SHIFTED_DIGITS if register.offset else SCALED_DIGITS
+        value = float(f"{value:.{digits}g}")
+    return RegisterValue(value)
 
 
 def flags_value(register: Register, mask: int) -> RegisterValue:

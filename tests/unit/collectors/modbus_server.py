@@ -1,21 +1,24 @@
-"""Real Modbus servers for tests: pymodbus over TCP, and over a serial line that is a pair of ptys."""
+"""Real Modbus servers for tests: pymodbus over TCP, and over a serial line made of two ptys."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import select
+import socket
 import threading
 import tty
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from pymodbus.constants import ExcCodes
 from pymodbus.framer import FramerType
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+Server = ModbusTcpServer | ModbusSerialServer
 Words = dict[int, int]
 """Of one device, by register address."""
 
@@ -36,7 +39,7 @@ class ModbusBench:
     silent: set[int] = field(default_factory=set)
     """Devices that do not answer."""
     delay_seconds: float = 0.0
-    spoil: Callable[[bytes], bytes] = staticmethod(lambda answer: answer)
+    spoil: Callable[[bytes], bytes] = bytes
     """What becomes of an answer on a serial line."""
 
     def sim_devices(self) -> list[SimDevice]:
@@ -151,15 +154,42 @@ def _join(near: int, far: int, bench: ModbusBench, stop: threading.Event) -> Non
 
 
 @contextmanager
-def _in_thread(
-    start: Callable[[], "asyncio.Future[object] | object"],
-) -> Iterator[None]:
+def answering(body: bytes) -> Iterator[str]:
+    """A server that says the same to everything."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(0.05)
+    stop = threading.Event()
+
+    def serve() -> None:
+        open_: list[socket.socket] = []
+        while not stop.is_set():
+            try:
+                peer, _ = listener.accept()
+                open_.append(peer)
+                peer.sendall(body)
+            except OSError:
+                continue
+        for peer in open_:
+            peer.close()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        stop.set()
+        thread.join()
+        listener.close()
+
+
+@contextmanager
+def _in_thread(start: Callable[[], Coroutine[Any, Any, Server]]) -> Iterator[None]:
     """Runs a server in a loop of its own thread until the block ends."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
-        server = asyncio.run_coroutine_threadsafe(start(), loop).result(10)  # type: ignore[arg-type]
+        server = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
         yield
         asyncio.run_coroutine_threadsafe(_stop(server), loop).result(10)
     finally:
@@ -168,8 +198,8 @@ def _in_thread(
         loop.close()
 
 
-async def _stop(server: ModbusTcpServer | ModbusSerialServer) -> None:
-    await server.shutdown()
+async def _stop(server: Server) -> None:
+    await server.shutdown()  # type: ignore[no-untyped-call]
     pending = asyncio.all_tasks() - {asyncio.current_task()}
     for task in pending:
         task.cancel()
