@@ -145,6 +145,8 @@ def _metric(device_class: str, name: str) -> Metric:
 
 
 def _settle(metric_name: str, samples: list[_Sample]) -> _Sample:
+    if len(samples) == 1:
+        return samples[0]
     good = [sample for sample in samples if sample.quality is Quality.GOOD]
     if not good:
         return min(samples, key=lambda sample: sample.rank)

@@ -21,7 +21,9 @@ from fleetops_collectors.redfish.config import RedfishConfig
 from fleetops_collectors.redfish.decode import Service, decode_resources
 from fleetops_collectors.redfish.directory import read_directory
 from fleetops_collectors.redfish.event_reader import Cursor
+from fleetops_collectors.redfish.messages import load_messages
 from fleetops_collectors.redfish.reader import Credentials, TargetReader
+from fleetops_schemas.catalog import load_catalog
 
 
 class RedfishCollector:
@@ -32,6 +34,8 @@ class RedfishCollector:
 
     def __init__(self, config: RedfishConfig, clock: Clock) -> None:
         """Opens nothing; the first read of each target does."""
+        load_catalog()  # now, since the first reads of all targets would wait for it
+        load_messages()
         self._config = config
         self._clock = clock
         self._cursors: dict[str, Cursor] = {}

@@ -49,7 +49,7 @@ class Coverage:
 
 
 def _needs(uri: str, resource: Json, names: Names) -> frozenset[str]:
-    """The reported properties that replace a read; none if nothing can."""
+    """The reported properties, by their keys, that replace a read; none if nothing can."""
     needed: set[str] = set()
     for item_uri, item in with_inner(uri_of(resource) or uri, resource):
         kind = type_of(item, item_uri)

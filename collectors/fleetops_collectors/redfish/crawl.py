@@ -50,6 +50,8 @@ class Round:
 
     tree: Tree = field(default_factory=Tree)
     warnings: list[str] = field(default_factory=list)
+    silence: TemporaryError | None = None
+    """The last read that brought no answer."""
     failures: int = 0
     """Reads in a row that brought no answer; at ``MAX_FAILURES`` the round ends."""
     left_over: int = 0
@@ -152,6 +154,8 @@ class Crawl:
             fresh = await self._discover(self._walk, fetch, read, goes_on)
         if self._done is not None:
             await self._read_again(fresh | known_otherwise, fetch, read, goes_on)
+        if read.silence is not None and not read.tree:
+            raise read.silence
         return read
 
     async def _read_again(
@@ -220,8 +224,9 @@ class Crawl:
         except NoAccessError:
             raise
         except TemporaryError as error:
-            if not read.tree:
+            if uri == ROOT:
                 raise
+            read.silence = error
             read.failures += 1
             read.warnings.append(str(error))
         except (InputError, NotFoundError) as error:

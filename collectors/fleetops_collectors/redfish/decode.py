@@ -112,11 +112,11 @@ class _Decoder:
             case "LogEntry":
                 event = read_log_entry(uri, resource, self.names, self._observed_at)
                 self._out.events.append(event)
-            case "Thermal":
-                self._count(read_thermal(uri, resource, self.names, self._cells))
             case _:
                 self._properties.read(uri, resource)
-        if kind == "Power":
+        if kind == "Thermal":
+            self._count(read_thermal(uri, resource, self.names, self._cells))
+        elif kind == "Power":
             self._count(read_power(uri, resource, self.names, self._cells))
         elif kind == "LeakDetection":
             read_leak_groups(resource, self._tree, self.names, self._cells)

@@ -31,6 +31,8 @@ class Meaning(NamedTuple):
     """What one ``MetricProperty`` is."""
 
     uri: str
+    key: str
+    """The sensor's URI, or that of the resource and the path as the catalog has it."""
     subject: Subject
     metric: Metric
     scale: float
@@ -96,10 +98,8 @@ class Meanings:
         for one in (kind, "Port") if kind == "PortMetrics" else (kind,):
             for found in properties_of(one, subject.device_class):
                 if path in (found.path, (*found.path, "Reading")):
-                    meaning = Meaning(
-                        uri, subject, found.metric, found.scale, found.offset, found.rank
-                    )
-                    return (meaning,)
+                    key = f"{uri}#/{'/'.join(found.path)}"
+                    return (Meaning(uri, key, subject, *found[1:]),)
         return None
 
     def _sensor(self, uri: str, sensor: Json) -> tuple[Meaning, ...] | None:
@@ -110,6 +110,7 @@ class Meanings:
             return None
         return tuple(
             Meaning(
+                uri,
                 uri,
                 one.subject,
                 load_catalog()[one.subject.device_class].metric(one.metric),
@@ -151,18 +152,18 @@ class ReportReader:
             if meaning is not None:
                 for one in meaning:
                     if one.subject not in detectors:
-                        self._put(name, one, value, within)
+                        self._put(one, value, within)
             elif not self._read_leak(name, value, detectors):
                 self.unmapped[name.partition("#")[2] or name.rpartition("/")[2]] += 1
 
-    def _put(self, name: str, one: Meaning, value: _Value, within: timedelta) -> None:
+    def _put(self, one: Meaning, value: _Value, within: timedelta) -> None:
         original = self._tree.get(one.uri)
         rank = one.rank if original is None else one.rank + REPORT_RANK
         state = "Enabled" if original is None else state_of(original)
         given = Given(value.raw, rank, one.scale, one.offset, value.time, state, one.interval)
         quality = self._cells.put_metric(one.subject, one.metric, given)
         if quality is Quality.GOOD and self._cells.is_recent(value.time, within):
-            self.recent.add(name)
+            self.recent.add(one.key)
 
     def _read_leak(self, name: str, value: _Value, detectors: set[Subject | None]) -> bool:
         """A leak detector's voltage, which becomes a state; whether it is one."""
