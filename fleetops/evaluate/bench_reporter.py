@@ -29,7 +29,7 @@ class ReporterCost(BaseModel):
     """``report`` with all four times; another process listens."""
     report_p99_us: float
     burst_p50_us: float
-    """The same without a pause between calls: what the call itself costs, without waking anybody."""
+    """The same without a pause: what the call itself costs, without waking the listener."""
     burst_p99_us: float
     absent_p50_us: float
     """The same where nobody listens: the report is dropped and counted."""

@@ -41,18 +41,20 @@ PHASES = ("compute", "communication", "data_wait")
 
 MAGIC = b"FOTR"
 VERSION = 1
-"""Raised when a field changes its place; new fields go behind the job's name."""
+"""Raised when a field changes its place; new fields go to the end."""
 HEAD = struct.Struct("<4sBBIiiidI")
 """Little-endian, unpadded: magic, version, bytes of the job's name; rank, data rank, pipeline
 stage, pipeline stages (-1 is not given), expected step seconds (NaN is not given), the reporter's
-own number, which tells it from an earlier one of the same rank."""
+own number, which tells it from an earlier one of the same rank. The job's name in UTF-8 follows."""
 BODY = struct.Struct("<QQQQddddd")
 """Sequence, reports dropped and refused so far, step; time of its end (seconds since 1970), step,
-compute, communication and data wait seconds (NaN is not given). The job's name in UTF-8 follows."""
+compute, communication and data wait seconds (NaN is not given)."""
 
 _RANK_VARIABLES = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK")
 _JOB_VARIABLES = ("FLEETOPS_JOB", "SLURM_JOB_ID", "TORCHELASTIC_RUN_ID")
 _NAN = math.nan
+_NUMBERS = (float, int)
+_Seconds = tuple[float, float, float, float]
 _LOG = logging.getLogger("fleetops.training")
 _forks = 0
 """How many forks this process is away from the first. Asking for the process id costs a call."""
@@ -116,15 +118,16 @@ class StepReporter:
             path = socket_path or environ.get(SOCKET_VARIABLE) or DEFAULT_SOCKET
             self._path = _checked_path(path)
             own_rank = _rank(rank, environ)
-            self._job = _job(job, environ)
+            name = _job(job, environ)
             self._head = HEAD.pack(
-                *(MAGIC, VERSION, len(self._job), own_rank),
+                *(MAGIC, VERSION, len(name), own_rank),
                 *(
                     -1 if one is None else int(one)
                     for one in (data_rank, pipeline_stage, pipeline_stages)
                 ),
                 *(_NAN if expected_step_seconds is None else expected_step_seconds, _own_number()),
             )
+            self._head += name
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.setblocking(False)
         except Exception as error:  # noqa: BLE001  no job may die of its telemetry
@@ -156,10 +159,14 @@ class StepReporter:
         try:
             if self._forks != _forks:
                 return False
-            given = (step_seconds, compute_seconds, communication_seconds, data_wait_seconds)
-            seconds = [_NAN if value is None else value for value in given]
+            seconds = (
+                step_seconds,
+                _NAN if compute_seconds is None else compute_seconds,
+                _NAN if communication_seconds is None else communication_seconds,
+                _NAN if data_wait_seconds is None else data_wait_seconds,
+            )
             for value in seconds:
-                if not isinstance(value, (float, int)):
+                if not isinstance(value, _NUMBERS):
                     raise TypeError(f"{type(value).__name__} is no number of seconds; pass a float")
             with self._lock:
                 return self._send(step, seconds)
@@ -205,12 +212,12 @@ class StepReporter:
         if getattr(self, "_socket", None) is not None:
             self.close()
 
-    def _send(self, step: int, seconds: list[float]) -> bool:
+    def _send(self, step: int, seconds: _Seconds) -> bool:
         sender = self._socket
         if sender is None:
             return False
         counts = (self._sequence, self.dropped, self.refused, step)
-        message = self._head + BODY.pack(*counts, time.time(), *seconds) + self._job
+        message = self._head + BODY.pack(*counts, time.time(), *seconds)
         self._sequence += 1
         self._last_step = step
         if self._delivered(sender, message):

@@ -56,12 +56,11 @@ def parse_step(datagram: bytes) -> Step:
         )
     try:
         _magic, _version, length, *head = HEAD.unpack_from(datagram)
-        body = BODY.unpack_from(datagram, HEAD.size)
+        name = datagram[HEAD.size : HEAD.size + length]
+        body = BODY.unpack_from(datagram, HEAD.size + length)
     except struct.error as error:
         raise InputError("a report that was cut off") from error
-    begin = HEAD.size + BODY.size
-    name = datagram[begin : begin + length]
-    if len(name) < length or not name:
+    if not name:
         raise InputError("a report without the name of its job")
     return Step._make((*head, *body, name.decode("utf-8", "replace")))
 
