@@ -56,7 +56,7 @@ def test_a_hung_driver_hangs_nobody_and_recovers(tmp_path: Path) -> None:
 
     asyncio.run(main())
     gaps = sorted(later - sooner for sooner, later in pairwise(times))
-    assert len(times) > 0.7 * SECONDS / PACE, gaps[-5:]
+    assert len(times) > SECONDS / PACE / 2, gaps[-5:]
     assert gaps[-3] < 0.5, gaps[-5:]  # the device's own deadline: nobody waited for it
     sent = [(topic, value) for topic, _, value, _ in bus.sent]
     reports = [CollectorReport.model_validate_json(v) for t, v in sent if t == COLLECTORS.name]
