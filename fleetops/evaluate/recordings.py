@@ -20,7 +20,7 @@ from fleetops.core.clock import SystemClock
 from fleetops.core.errors import InputError
 from fleetops.detect.trace import TraceSteps, read_trace
 from fleetops_collectors.base import Target
-from fleetops_collectors.kernel_log import KernelFinding, decode_kernel_log
+from fleetops_collectors.kernel_log import KernelFinding, bounded_lines, decode_kernel_log
 from fleetops_collectors.prometheus import DecodedText, decode_prometheus
 from fleetops_collectors.redfish import (
     RedfishCollector,
@@ -56,7 +56,7 @@ def read_kernel_log(
         InputError: the file cannot be read.
     """
     with _open(name) as file:
-        yield from decode_kernel_log(file, host=host, boot_time=boot_time)
+        yield from decode_kernel_log(bounded_lines(file), host=host, boot_time=boot_time)
 
 
 def read_prometheus(name: str, host: str | None) -> DecodedText:

@@ -11,6 +11,7 @@ from typing_extensions import override
 from fleetops_collectors.base import Target
 from fleetops_collectors.kernel_log import KernelLogCollector, KernelLogTarget
 from tests.contract.collector_contract import CollectorContract, RefusesGarbage
+from tests.unit.collectors.journal_files import Journal
 
 LINE = "3,1,{},-;NVRM: Xid (PCI:0000:1b:00): {}, pid=1, name=python3, text\n"
 
@@ -39,3 +40,26 @@ class TestKernelLogCollector(CollectorContract, RefusesGarbage):
     @pytest.fixture
     def garbage_target(self, tmp_path: Path) -> Target:
         return KernelLogTarget(name="node003", host="node003", url=str(tmp_path))
+
+
+class TestKernelLogCollectorOfAJournal(CollectorContract):
+    collector_class = KernelLogCollector
+
+    @override
+    @pytest.fixture
+    def options(self) -> dict[str, Any]:
+        return {"start": "beginning"}
+
+    @override
+    @pytest.fixture
+    def target(self, tmp_path: Path) -> Target:
+        journal = Journal(tmp_path / "node001.journal")
+        line = "NVRM: Xid (PCI:0000:1b:00): 79, pid=1, name=python3, text"
+        journal.write(line, line, "nothing", seconds=10)
+        url = f"journal://{journal.path}"
+        return KernelLogTarget(name="node001", host="node001", rack="r01", url=url)
+
+    @override
+    @pytest.fixture
+    def silent_target(self, tmp_path: Path) -> Target:
+        return KernelLogTarget(name="node002", url=f"journal://{tmp_path / 'absent.journal'}")

@@ -19,12 +19,8 @@ from fleetops_collectors.base import CollectorConfig, Scrape, Target
 from fleetops_collectors.kernel_log.config import KernelLogConfig, KernelLogTarget
 from fleetops_collectors.kernel_log.decode import KernelLogDecoder
 from fleetops_collectors.kernel_log.finding import PROTOCOL, KernelFinding
-from fleetops_collectors.kernel_log.journal import (
-    SCHEME,
-    Journalctl,
-    is_journal,
-    read_journal,
-)
+from fleetops_collectors.kernel_log.journal import SCHEME, is_journal, read_journal
+from fleetops_collectors.kernel_log.journalctl import Journalctl
 from fleetops_collectors.kernel_log.lines import LineReader
 from fleetops_collectors.kernel_log.memory import LogMemory
 from fleetops_collectors.kernel_log.position import Chunk, Position

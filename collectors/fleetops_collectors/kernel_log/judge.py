@@ -20,7 +20,6 @@ from fleetops_collectors.kernel_log.patterns import Match
 from fleetops_schemas.faults import Fatality, FaultCatalog, FaultCode
 from fleetops_schemas.records import JsonScalar, RecommendedAction, Severity
 
-XID_CLEAN_UP = 45
 XID_RECOVERY_ACTION = 154
 
 _NAMED = (
@@ -91,9 +90,7 @@ def _accelerator_error(meaning: Meaning, detail: str, faults: FaultCatalog) -> M
     if meaning.code in XID_NVLINK5:
         return judge_unit(meaning, detail, faults)
     if cause := _CAUSED_BY.search(detail):
-        meaning = meaning.saying(caused_by=int(cause[1]))
-        if meaning.code == XID_CLEAN_UP:  # the cause has a line of its own
-            return meaning.judged(meaning.severity, RecommendedAction.NONE)
+        return meaning.saying(caused_by=int(cause[1]))
     return meaning
 
 

@@ -38,7 +38,8 @@ _NAMED_LEVEL = re.compile(
 _UPTIME = r"\[ *(\d{1,10}\.\d{1,9})(?: *<[^>\]]{0,24}>)?\]"
 # what printk may put before its text: uptime, and thread or processor (CONFIG_PRINTK_CALLER)
 _PREFIX = re.compile(rf"(?:{_UPTIME} ?)?(?:\[ *[TC]\d+\] ?)?")
-_TAGGED = re.compile(r"(\S+) ([\w./-]{1,64})(?:\[\d+\])?: ?(.*)", re.DOTALL)
+_TAGGED = re.compile(r"(\S+) (?:kern\.\w+ )?([\w./-]{1,64})(?:\[\d+\])?: ?(.*)", re.DOTALL)
+_NO_HOST = "kernel: "
 _PROGRAM = re.compile(r"\S+ [\w./-]{1,64}\[\d+\]: ")
 
 
@@ -61,7 +62,7 @@ class LineReader:
 
     def parse(self, raw: str | bytes) -> KernelLine | None:
         """The line, or None where it is no line of a kernel."""
-        line = as_text(raw)
+        line = as_text(raw).strip()
         if is_entry(line):
             return line_of_entry(line)
         if match := _KMSG.fullmatch(line):
@@ -89,7 +90,7 @@ class LineReader:
         for pattern, read in _FORMATS:
             if match := pattern.match(line):
                 return read(self, match)
-        return _bare(None, None, line.removeprefix("kernel: "))
+        return _bare(None, None, line.removeprefix(_NO_HOST))
 
     def _ctime(self, match: re.Match[str]) -> KernelLine:
         month, day, hour, minute, second, year, text = match.groups()
@@ -210,6 +211,8 @@ def _bare(host: str | None, time: datetime | None, text: str) -> KernelLine:
 
 def _tagged(rest: str, time: datetime | None) -> KernelLine | None:
     """``HOST kernel: text``; None where another program speaks, even if it quotes the kernel."""
+    if rest.startswith(_NO_HOST):
+        return _bare(None, time, rest.removeprefix(_NO_HOST))
     match = _TAGGED.match(rest)
     if match is None or match[2] not in KERNEL_TAGS:
         return None

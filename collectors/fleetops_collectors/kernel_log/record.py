@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from io import BufferedIOBase, RawIOBase
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 MAX_LINE_BYTES = 16 * 1024
 """Longer lines are cut: the kernel itself writes at most 1,024 bytes a record."""
@@ -14,6 +13,7 @@ KERNEL_TAGS = frozenset(("kernel", "kern"))
 """Programs by whose name the kernel's own lines go in a system log."""
 _HOST = re.compile(r"[\w.:-]{1,253}")
 _REPEATED = re.compile(r"message repeated (\d{1,6}) times: \[ ?(.*)\]$")
+_COLOUR = re.compile(r"\x1b\[[0-9;]{0,16}[A-Za-z]")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]+")
 
 
@@ -61,13 +61,14 @@ def attached_pci(device: str) -> str:
 
 
 def as_text(raw: str | bytes) -> str:
-    """The line as text of bounded length, without its end and without NULs."""
+    """The line as text of bounded length, without its end, NULs and a terminal's colours."""
     if isinstance(raw, bytes):
         raw = raw[:MAX_LINE_BYTES].decode("utf-8", "replace")
-    return raw[:MAX_LINE_BYTES].rstrip("\r\n").replace("\x00", "")
+    text = raw[:MAX_LINE_BYTES].rstrip("\r\n").replace("\x00", "")
+    return _COLOUR.sub("", text) if "\x1b" in text else text
 
 
-def bounded_lines(stream: BufferedIOBase | RawIOBase) -> Iterator[bytes]:
+def bounded_lines(stream: BinaryIO) -> Iterator[bytes]:
     """The lines of a binary stream, each cut to ``MAX_LINE_BYTES``; memory stays bounded."""
     while chunk := stream.readline(MAX_LINE_BYTES):
         yield chunk

@@ -20,6 +20,7 @@ NVIDIA = [
     ("xid", "NVRM: Xid (0000:03:00): 14, Channel 00000001", "pci-0000:03:00.0", "unclassified", "warning", "watch"),
     ("xid", "NVRM: Xid (PCI:0000:3b:00 GPU-I:05): 31, pid=812, name=python3, Ch 00000008, MMU Fault", "pci-0000:3b:00.0", "accelerator_application", "info", "check_job"),
     ("xid", "NVRM: Xid (PCI:0019:01:00.0): 4711, new", "pci-0019:01:00.0", "unclassified", "warning", "watch"),
+    ("xid", "NVRM: Xid (PCI:0000:01:00): 149, pid=8828, NETIR_LINK_EVT Fatal XC0 i0 Link 00 (0x025001c6 0x00000000)", "pci-0000:01:00.0", "accelerator_nvlink", "critical", "drain_and_reset"),
     ("sxid", "nvidia-nvswitch0: SXid (PCI:0000:c2:00.0): 20034, Fatal, Link 28 LTSSM Fault Up", "nvswitch0", "nvswitch_fault", "critical", "drain_and_reset"),
     ("sxid", "nvidia-nvswitch4: SXid (PCI:0000:c6:00.0): 19084, Non-fatal, Link 29 AN1 Heartbeat Timeout Error (First)", "nvswitch4", "nvswitch_fault", "warning", "inspect"),
     ("off_bus", "NVRM: GPU 0000:9b:00.0: GPU has fallen off the bus.", "pci-0000:9b:00.0", "accelerator_fallen_off_bus", "critical", "drain"),
@@ -47,6 +48,7 @@ AMD = [
     ("amd_init", "amdgpu 0000:c1:00.0: amdgpu: Fatal error during GPU init", "pci-0000:c1:00.0", "accelerator_driver", "critical", "inspect"),
     ("amd_recovered", "amdgpu 0000:c6:00.0: amdgpu: ring comp_1.0.1 timeout, but soft recovered", "pci-0000:c6:00.0", "accelerator_driver", "info", "watch"),
     ("amd_ring", "amdgpu 0000:c6:00.0: amdgpu: ring sdma0 timeout, signaled seq=4242, emitted seq=4244", "pci-0000:c6:00.0", "accelerator_driver", "warning", "inspect"),
+    ("amd_ring", "[drm:amdgpu_job_timedout [amdgpu]] *ERROR* ring sdma0 timeout, signaled seq=42, emitted seq=44", "", "accelerator_driver", "warning", "inspect"),
     ("amd_page_fault", "amdgpu 0000:c1:00.0: amdgpu: [gfxhub0] no-retry page fault (src_id:0 ring:24 vmid:8 pasid:32771)", "pci-0000:c1:00.0", "accelerator_application", "info", "check_job"),
     ("amd_throttled", "amdgpu 0001:01:00.0: amdgpu: WARN: GPU is throttled, expect performance decrease. VR.", "pci-0001:01:00.0", "accelerator_throttled", "warning", "watch"),
 ]

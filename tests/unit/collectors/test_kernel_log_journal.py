@@ -14,7 +14,8 @@ from fleetops.core.clock import ManualClock
 from fleetops.core.errors import TemporaryError
 from fleetops_collectors.base import Scrape
 from fleetops_collectors.kernel_log import KernelLogCollector, KernelLogConfig
-from fleetops_collectors.kernel_log.journal import Journalctl, read_journal
+from fleetops_collectors.kernel_log.journal import read_journal
+from fleetops_collectors.kernel_log.journalctl import Journalctl
 from fleetops_collectors.kernel_log.position import MAX_ROUND_BYTES, Position
 from tests.unit.collectors.journal_files import BOOT_AT, Journal
 
@@ -111,6 +112,7 @@ def test_start_at_the_end(journal: Journal) -> None:
     journal.write(xid(79), seconds=10)
     follower = Follower(journal.path, start="end")
     assert follower.codes() == []
+    assert follower.codes() == []
     journal.write(xid(48), seconds=120)
     assert follower.codes() == [48]
 
@@ -158,6 +160,20 @@ def test_a_journal_that_is_not_there_is_one_clear_error(tmp_path: Path) -> None:
         Follower("var/log/journal")
 
 
+def test_a_journal_that_shows_nothing_is_no_healthy_host(journal: Journal) -> None:
+    journal.write("started", transport="stdout")
+    with pytest.raises(TemporaryError, match=r"n1: .* no line of a kernel at all.*systemd-journal"):
+        Follower(journal.path).collect()
+
+
+def test_what_journalctl_complains_of_is_told(tmp_path: Path) -> None:
+    entry = f'{{"__CURSOR":"s=1","_TRANSPORT":"kernel","MESSAGE":"{xid(79)}"}}'
+    script = f"echo 'Journal file x is truncated, ignoring file.' >&2; echo '{entry}'"
+    scrape = Follower("", journalctl=command(tmp_path, script)).collect()
+    assert len(scrape.events) == 1
+    assert "is truncated, ignoring file" in scrape.warnings[0]
+
+
 def command(folder: Path, script: str) -> str:
     path = folder / "journalctl"
     path.write_text(f"#!/bin/sh\n{script}\n")
@@ -180,7 +196,7 @@ def test_a_journalctl_that_fails_says_why(tmp_path: Path) -> None:
 def test_a_journalctl_that_hangs_is_ended(tmp_path: Path) -> None:
     hanging = command(tmp_path, "exec sleep 60")
     began = time.monotonic()
-    with pytest.raises(TemporaryError, match=r"gave nothing within 0\.2 s"):
+    with pytest.raises(TemporaryError, match=r"gave nothing in 0\.2 s"):
         Follower("", journalctl=hanging, deadline_seconds=0.2).collect()
     assert time.monotonic() - began < 10
 
@@ -191,7 +207,7 @@ def test_what_came_before_it_hung_is_taken(tmp_path: Path) -> None:
     follower = Follower("", journalctl=slow, deadline_seconds=0.5)
     scrape = follower.collect()
     assert [event.code for event in scrape.events] == [79]
-    assert "was cut off after 0.5 s" in scrape.warnings[0]
+    assert "cut off after 0.5 s" in scrape.warnings[0]
     assert Position.from_cursor(scrape.cursor or "") == Position(kind="journal", cursor="s=1")
 
 

@@ -23,8 +23,8 @@ def read(line: str) -> KernelLine | None:
     return LineReader(now=NOW, boot_time=BOOT, timezone=ZoneInfo("Europe/Berlin")).parse(line)
 
 
-def at(*clock: int) -> datetime:
-    return datetime(2026, 2, 23, *clock, tzinfo=UTC)
+def at(hour: int, minute: int, second: int, microsecond: int = 0) -> datetime:
+    return datetime(2026, 2, 23, hour, minute, second, microsecond, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,10 @@ def at(*clock: int) -> datetime:
         (f"<3>Feb 23 16:24:18 n7 kernel: {TEXT}", "n7", at(15, 24, 18), None),
         (f"kern  :err   : 2026-02-23T16:24:18,250000+00:00 {TEXT}", None, at(16, 24, 18, 250000), None),
         (f"kernel: [ 12.500000] {TEXT}", None, None, 12.5),
+        (f"2026-02-23 16:24:18 kernel: {TEXT}", None, at(15, 24, 18), None),
+        (f"Feb 23 16:24:18 n7 kern.err kernel: [ 12.5] {TEXT}", "n7", at(15, 24, 18), 12.5),
+        (f"\x1b[32m[    5.000000] \x1b[0m\x1b[31m{TEXT}\x1b[0m", None, BOOT.replace(second=5), 5.0),
+        (f"   [    5.000000] {TEXT}", None, BOOT.replace(second=5), 5.0),
     ],
 )  # fmt: skip
 def test_formats(line: str, host: str | None, time: datetime | None, uptime: float | None) -> None:
