@@ -25,6 +25,17 @@ CA 88 1 0xb83fd20300da1138 4x HDR - SW 51 79 0x946dae0300630bf6 ( 'node7 mlx5_3'
 SW 51 79 0x946dae0300630bf6 4x HDR - CA 88 1 0xb83fd20300da1138 ( 'MF0;leaf1:Q/U1' - 'n m' )
 SW 51 80 0x946dae0300630bf6 4x SDR                   'MF0;leaf1:Q/U1'
 """
+IBSTAT = """CA 'mlx5_0'
+\tCA type: MT4129
+\tPort 1:
+\t\tState: Active
+\t\tPhysical state: LinkUp
+\t\tRate: 400
+Infiniband device 'mlx5_1' port 2 status:
+\tstate:\t\t 4: ACTIVE
+\tphys state:\t 5: LinkUp
+\trate:\t\t 100 Gb/sec (4X EDR)
+"""
 SWITCH = """part number        | MQM8790-HS2F
 GUID               | 0x08c0eb0300d9f672
 PSU0 status        | OK
@@ -57,7 +68,7 @@ class PortFuzz(DecoderFuzz):
 class TestFuzzInfinibandTools(PortFuzz):
     @override
     def seeds(self) -> Sequence[bytes]:
-        return [PERFQUERY.encode(), TOPOLOGY.encode(), SWITCH.encode()]
+        return [text.encode() for text in (PERFQUERY, TOPOLOGY, SWITCH, IBSTAT)]
 
     @override
     def decode(self, payload: bytes) -> Iterable[Reading]:

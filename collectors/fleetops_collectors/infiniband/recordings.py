@@ -12,6 +12,7 @@ from fleetops_collectors.infiniband.ibnetdiscover import (
     decode_ibnetdiscover,
     looks_like_ibnetdiscover,
 )
+from fleetops_collectors.infiniband.ibstat import looks_like_ibstat, read_ibstat
 from fleetops_collectors.infiniband.ibswinfo import decode_ibswinfo, looks_like_ibswinfo
 from fleetops_collectors.infiniband.perfquery import decode_perfquery, looks_like_perfquery
 from fleetops_collectors.infiniband.tree import read_adapters
@@ -24,7 +25,7 @@ MAX_TEXT_BYTES = 64 * 1024 * 1024
 
 
 def decode_recording(path: Path, host: str | None, now: datetime) -> Decoded:
-    """A sysfs folder, or files of ``perfquery``, ``ibnetdiscover --ports`` or ``ibswinfo``.
+    """A sysfs folder, or files of the fabric's tools (see :func:`decode_text`).
 
     Raises:
         InputError: it cannot be read, or is none of these.
@@ -84,11 +85,13 @@ def decode_text(data: bytes, *, host: str | None, now: datetime) -> Decoded:
         return decode_perfquery(text, host=host)
     if looks_like_ibnetdiscover(text):
         return decode_ibnetdiscover(text)
+    if looks_like_ibstat(text):
+        return decode_adapters(read_ibstat(text), host=host, now=now)
     if looks_like_ibswinfo(text):
         return decode_ibswinfo(text, host=host, now=now)
     if not text.strip():
         raise InputError("it is empty; the tool printed nothing")
     raise InputError(
-        "neither output of perfquery, of ibnetdiscover --ports, nor of ibswinfo; "
+        "no output of perfquery, ibnetdiscover --ports, ibstat, ibstatus or ibswinfo; "
         "for counters of this host name a folder such as /sys/class/infiniband"
     )

@@ -176,6 +176,73 @@ def test_a_switch_s_health() -> None:
     }
 
 
+IBSTAT = """\
+CA 'mlx5_0'
+\tCA type: MT4129
+\tNumber of ports: 1
+\tFirmware version: 28.39.1002
+\tNode GUID: 0xb83fd203002a1a1c
+\tPort 1:
+\t\tState: Active
+\t\tPhysical state: LinkUp
+\t\tRate: 400
+\t\tBase lid: 1
+\t\tCapability mask: 0xa750e848
+\t\tLink layer: InfiniBand
+CA 'mlx5_1'
+\tCA type: MT4129
+\tPort 1:
+\t\tState: Down
+\t\tPhysical state: Disabled
+\t\tRate: 40
+\t\tLink layer: InfiniBand
+\tPort 2:
+\t\tState: Initializing
+\t\tPhysical state: LinkUp
+\t\tRate: 40 (FDR10)
+CA 'mlx5_2'
+\tCA type: MT4129
+\tPort 1:
+\t\tState: Down
+\t\tPhysical state: Polling
+\t\tRate: 2.5
+"""
+IBSTATUS = """\
+Infiniband device 'mlx5_0' port 1 status:
+\tdefault gid:\t fe80:0000:0000:0000:506b:4b03:00f5:ce9c
+\tbase lid:\t 0xf
+\tstate:\t\t 4: ACTIVE
+\tphys state:\t 5: LinkUp
+\trate:\t\t 100 Gb/sec (4X EDR)
+\tlink_layer:\t InfiniBand
+
+Infiniband device 'mlx5_0' port 2 status:
+\tstate:\t\t 1: DOWN
+\tphys state:\t 2: Polling
+\trate:\t\t 10 Gb/sec (4X SDR)
+"""
+
+
+def test_ibstat() -> None:
+    out = decoded(IBSTAT, "n1")
+    found = cells(out)
+    assert {d: v for (d, m), (v, _) in found.items() if m == "link_state"} == {
+        **{"n1/mlx5_0": 1, "n1/mlx5_1": 4, "n1/mlx5_1/2": 2, "n1/mlx5_2": 0}
+    }
+    assert {d: v for (d, m), (v, _) in found.items() if m.startswith("rate_")} == {
+        **{"n1/mlx5_0": 400, "n1/mlx5_1": None, "n1/mlx5_1/2": 40, "n1/mlx5_2": None}
+    }
+    assert out.identities[0].firmware == "28.39.1002"
+    assert out.identities[0].uuid == "0xb83fd203002a1a1c"
+
+
+def test_ibstatus() -> None:
+    found = cells(decoded(IBSTATUS))
+    assert found["unknown/mlx5_0", "rate_gigabits_per_second"] == (100, Quality.GOOD)
+    assert found["unknown/mlx5_0/2", "link_state"] == (0, Quality.GOOD)
+    assert found["unknown/mlx5_0/2", "rate_gigabits_per_second"] == (None, Quality.ABSENT)
+
+
 @pytest.mark.parametrize("text", ["", "\n\n", "<html>no</html>", "GUID | 1", "# Port counters"])
 def test_what_none_of_them_printed_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "x.out"
