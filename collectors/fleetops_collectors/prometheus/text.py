@@ -164,29 +164,32 @@ class _Decoder:
         return self._out
 
     def _usual(self, line: str, known: Mapping[str, Column | Choice]) -> bool:
-        """Takes a line of the usual shape that speaks of a device known by now.
+        """Takes a line of the usual shape whose device, or whose lack of a column, is known by now.
 
         False for every other line, which takes twice the time.
         """
-        opening = line.find("{")
-        column = known.get(line[:opening])
+        opening, closing = line.find("{"), line.rfind("}")
+        name, out = line[:opening], self._out
+        raw = number_of(line[closing + 2 :]) if line[closing + 1 : closing + 2] == " " else None
+        if raw is None:
+            return False
+        column = known.get(name)
+        if column is None and name in out.unmapped:
+            self._unmapped(name)
+            return True
         if not isinstance(column, Column):
             return False
-        closing = line.rfind("}")
         place = self._places[column.kind].get(line[opening + 1 : closing])
-        raw = number_of(line[closing + 2 :])
-        if place is None or raw is None or line[closing + 1] != " ":
+        if place is None or column.metric.name in place[1]:
             return False
         device, held = place
-        metric, readings = column.metric, self._out.readings
-        if metric.name in held:
-            return False
+        metric = column.metric
         value, quality = verdict(column, raw)
-        held[metric.name] = len(readings), column
-        readings.append(
+        held[metric.name] = len(out.readings), column
+        out.readings.append(
             Reading(column.device_class, device, metric.name, value, metric.unit, quality)
         )
-        self._out.samples += 1
+        out.samples += 1
         return True
 
     def _unusual(self, line: str, known: Mapping[str, Column | Choice]) -> None:
