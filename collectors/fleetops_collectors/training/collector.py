@@ -86,13 +86,13 @@ class TrainingCollector:
             InputError: it cannot be read, or is of no kind that is known.
         """
         paths = sorted(one for one in path.iterdir() if one.is_file()) if path.is_dir() else [path]
+        if not paths:
+            raise InputError(f"{path}: the folder is empty")
+        recordings = (read_recording(one, MAX_RECORDING_BYTES) for one in paths)
         try:
-            recordings = [read_recording(one, MAX_RECORDING_BYTES) for one in paths]
+            return decode_training(recordings, RankNames(host=host))
         except OSError as error:
             raise InputError(f"{path}: {error.strerror or error}") from error
-        if not recordings:
-            raise InputError(f"{path}: the folder is empty")
-        return decode_training(recordings, RankNames(host=host))
 
     def _source(self, target: TrainingTarget) -> _Source:
         source = self._sources.get(target.name)

@@ -117,7 +117,7 @@ class TrainingConfig(CollectorConfig):
     """Values from files that were written longer ago are stale."""
     max_files: Annotated[int, Field(ge=1, le=65_536)] = 4096
     """Files that one pattern may match; the newest are read."""
-    max_file_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024
+    max_file_bytes: Annotated[int, Field(ge=1024)] = 32 * 1024 * 1024
     """Longest file, and longest answer of a RAS service."""
     ras_format: Literal["json", "text"] = "json"
     """Asked for first; NCCL before 2.28.7 knows text only and is asked for that then."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import glob
+import os
 import stat
 from collections.abc import Iterable
 from concurrent.futures import Executor
@@ -21,7 +24,7 @@ from fleetops_schemas.readings import Quality, Reading
 class _Found(NamedTuple):
     """A file as it was listed; the same while it has not changed."""
 
-    path: Path
+    name: str
     inode: int
     size: int
     written_ns: int
@@ -70,7 +73,7 @@ class RecordingFolder:
         files, problems = self._list()
         if self._known is not None and self._known.files == files:
             return self._known
-        recordings = list(self._recordings(files, problems))
+        recordings = self._recordings(files, problems)  # read one by one as they are decoded
         try:
             decoded = decode_training(recordings, self._target.names(), self._config.stall_seconds)
         except InputError as error:
@@ -84,11 +87,14 @@ class RecordingFolder:
         pattern = self._target.path
         found = []
         try:
-            for path in pattern.parent.glob(pattern.name):
-                status = path.stat()
-                if stat.S_ISREG(status.st_mode):
-                    found.append(_Found(path, status.st_ino, status.st_size, status.st_mtime_ns))
-        except (OSError, ValueError) as error:
+            for name in glob.iglob(str(pattern)):
+                with contextlib.suppress(FileNotFoundError):  # gone again
+                    status = os.stat(name)
+                    if stat.S_ISREG(status.st_mode):
+                        found.append(
+                            _Found(name, status.st_ino, status.st_size, status.st_mtime_ns)
+                        )
+        except OSError as error:
             raise TemporaryError(
                 f"{self._target.name}: cannot list {pattern}: {error}; check folder and permissions"
             ) from error
@@ -106,13 +112,13 @@ class RecordingFolder:
         for file in files:
             if file.size > self._config.max_file_bytes:
                 problems.append(
-                    f"{file.path}: longer than max_file_bytes = {self._config.max_file_bytes}"
+                    f"{file.name}: longer than max_file_bytes = {self._config.max_file_bytes}"
                 )
                 continue
             try:
-                yield read_recording(file.path, self._config.max_file_bytes)
+                yield read_recording(Path(file.name), self._config.max_file_bytes)
             except OSError as error:
-                problems.append(f"{file.path}: {error.strerror or error}")
+                problems.append(f"{file.name}: {error.strerror or error}")
 
 
 def read_recording(path: Path, max_bytes: int) -> Recording:

@@ -55,6 +55,7 @@ class RasClient:
         try:
             status = await self._ask()
         except (OSError, EOFError) as error:
+            self._text_only = self._config.ras_format == "text"  # the next job may know more
             raise TemporaryError(
                 f"{self._where}: {error or type(error).__name__}; the service lives as long as a "
                 "job that uses NCCL 2.24 or later"
@@ -83,16 +84,14 @@ class RasClient:
     async def _ask(self) -> RasStatus:
         """The status, as JSON where the service can."""
         if not self._text_only:
-            answer = await self._query("SET FORMAT json", "STATUS")
-            if answer is not None:
+            answer = await self._query("STATUS", "SET FORMAT json")
+            if answer:
                 return self._parsed(answer)
             self._text_only = True
-        answer = await self._query("VERBOSE STATUS")
-        assert answer is not None  # noqa: S101 (only a format can be refused)
-        return self._parsed(answer)
+        return self._parsed(await self._query("VERBOSE STATUS"))
 
-    async def _query(self, *commands: str) -> str | None:
-        """The answer to the last command; None where the one before it was refused."""
+    async def _query(self, command: str, needed: str = "") -> str:
+        """The answer to a command; "" where another one that it needs was refused."""
         reader, writer = await asyncio.open_connection(self._host, self._port)
         try:
             greeting = await self._say(reader, writer, GREETING)
@@ -102,10 +101,10 @@ class RasClient:
                 )
             # its own limit below ours, so that it answers with what it has
             patience = max(1, math.floor(self._config.deadline_seconds * 0.6))
-            for command in (f"TIMEOUT {patience}", *commands[:-1]):
-                if (await self._say(reader, writer, command)).upper() != "OK":
-                    return None
-            writer.write(f"{commands[-1]}\n".encode())
+            await self._say(reader, writer, f"TIMEOUT {patience}")
+            if needed and (await self._say(reader, writer, needed)).upper() != "OK":
+                return ""
+            writer.write(f"{command}\n".encode())
             await writer.drain()
             return await self._rest(reader)
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -35,9 +35,11 @@ class Recording:
 
 
 def decode_training(
-    recordings: Sequence[Recording], names: RankNames, stall_seconds: float = STALL_SECONDS
+    recordings: Iterable[Recording], names: RankNames, stall_seconds: float = STALL_SECONDS
 ) -> Decoded:
     """What files of one job say together; their kind is told by their content.
+
+    One file is held at a time, where ``recordings`` makes them as they are asked for.
 
     A file that cannot be used is a problem; the rest is good. Of a device's value that several
     files give, the first one stays.
@@ -49,17 +51,19 @@ def decode_training(
     dumps: dict[int, Dump] = {}
     seen: set[tuple[str, str]] = set()
     failures: list[str] = []
+    used = 0
     for recording in recordings:
         try:
             part = _decode(recording, names)
         except InputError as error:
             failures.append(f"{recording.name}: {error}")
             continue
+        used += 1
         if not isinstance(part, Dump):
             _add(whole, part, seen)
         elif part.rank not in dumps or part.written_at > dumps[part.rank].written_at:
             dumps[part.rank] = part
-    if len(failures) == len(recordings) and failures:
+    if failures and not used:
         raise InputError(failures[0])
     _add(whole, decode_dumps(list(dumps.values()), names, stall_seconds), seen)
     whole.problems += failures
