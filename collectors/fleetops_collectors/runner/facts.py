@@ -9,7 +9,7 @@ from fleetops_collectors.base import Scrape
 from fleetops_collectors.runner.outgoing import Lane, Outgoing
 from fleetops_schemas.identity import DeviceIdentity
 from fleetops_schemas.records import Job, NodeState
-from fleetops_schemas.topics import IDENTITIES, JOBS, NODES
+from fleetops_schemas.topics import IDENTITIES, JOBS, NODES, Topic
 
 Fact = DeviceIdentity | NodeState | Job
 IDENTITY_REFRESH_SECONDS = 3600.0
@@ -32,7 +32,7 @@ class Facts:
 
     def due(self, scrape: Scrape) -> list[Outgoing]:
         """The scrape's facts that are new, changed, or due again."""
-        facts = [
+        facts: list[tuple[Topic, str, Fact, float]] = [
             *((IDENTITIES, one.key, one, IDENTITY_REFRESH_SECONDS) for one in scrape.identities),
             *((NODES, one.node, one, STATE_REFRESH_SECONDS) for one in scrape.nodes),
             *((JOBS, one.id, one, STATE_REFRESH_SECONDS) for one in scrape.jobs),
