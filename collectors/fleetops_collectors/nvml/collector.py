@@ -1,6 +1,6 @@
 """The ``nvml`` collector: NVIDIA GPUs of the host it runs on, read through the driver's library.
 
-Nothing here calls the driver: a child process does (:mod:`fleetops_collectors.nvml.supervise`).
+Nothing here calls the driver: a child process does (:mod:`fleetops_collectors.nvml.child`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from fleetops.core.clock import Clock
 from fleetops_collectors.base import CollectorConfig, Scrape, Target
 from fleetops_collectors.nvml.fields import DEVICE_CLASS, PROTOCOL, decode_device, field_ids
+from fleetops_collectors.nvml.process import ChildProcess
 from fleetops_collectors.nvml.supervise import DeviceReader, Limits, Round, Suspect
 from fleetops_schemas.faults import load_faults
 from fleetops_schemas.records import Event
@@ -143,11 +144,12 @@ class NvmlCollector:
                 round_seconds=config.deadline_seconds * ROUND_SHARE,
                 retry_seconds=config.retry_seconds,
             )
+            where = f"{target.name}: nvml"
             reader = self._readers[target.name] = DeviceReader(
-                f"{target.name}: nvml",
+                where,
+                ChildProcess(where, target.library_folder),
                 limits,
                 self._clock,
-                library_folder=target.library_folder,
                 throughput=config.pcie_throughput,
             )
         return reader
@@ -160,5 +162,5 @@ def _told(round_: Round, host: str) -> list[str]:
     ]
     if round_.unread:
         names = ", ".join(f"gpu{index}" for index in round_.unread)
-        told.append(f"{host}: no time was left for {names}; raise deadline_seconds")
+        told.append(f"{host}: {names} not read: {round_.why_unread}")
     return told

@@ -1,4 +1,4 @@
-"""Keeps a child that reads the devices, and ends it where the driver does not come back.
+"""Reads the devices through a child, and goes on without the one that hangs it.
 
 A call into a hung driver never returns, and a thread inside it cannot be ended; a process can. The
 device at fault is left out for a while, and a new child reads the others in the same round.
@@ -7,28 +7,18 @@ device at fault is left out for a while, and a new child reads the others in the
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import sys
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from fleetops.core.clock import Clock
-from fleetops.core.errors import InputError, TemporaryError
-from fleetops_collectors.nvml import child as child_module
+from fleetops.core.errors import TemporaryError
+from fleetops_collectors.nvml import child
 from fleetops_collectors.nvml.fields import DeviceAnswer, error_text, parse_answer
+from fleetops_collectors.nvml.process import ChildProcess, EndedError
 
-MAX_LINE_BYTES = 1024 * 1024
-"""Longest answer about one device; a good one has 4 KB."""
-REAP_SECONDS = 0.5
-"""An ended process that takes longer hangs in the kernel; nobody waits for it."""
-MAX_UNREAPED = 2
-"""Ended processes that may still hang in the kernel; beyond that none is started."""
 MAX_PAUSE_SECONDS = 600.0
-_LOST = frozenset(child_module.GONE)
+_GONE = frozenset(child.GONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +56,10 @@ class Round:
     suspects: dict[int, Suspect] = field(default_factory=dict)
     """All devices that cannot be read at present."""
     fresh: dict[int, Suspect] = field(default_factory=dict)
-    """Those among them that were well, or not known, before."""
+    """Those among them that no round has told before."""
     unread: list[int] = field(default_factory=list)
-    """Devices for which the round had no time left."""
+    """Devices that the round did not come to."""
+    why_unread: str = ""
 
 
 class _HangError(Exception):
@@ -81,41 +72,32 @@ class _HangError(Exception):
 
 
 class DeviceReader:
-    """Reads the devices of one driver, by one child at a time."""
+    """Reads the devices of one driver."""
 
     def __init__(
-        self,
-        where: str,
-        limits: Limits,
-        clock: Clock,
-        *,
-        library_folder: Path | None = None,
-        throughput: bool = False,
+        self, where: str, process: ChildProcess, limits: Limits, clock: Clock, *, throughput: bool
     ) -> None:
         """Starts nothing yet.
 
         Args:
             where: names the target in errors.
+            process: the child.
             limits: how long things may take.
             clock: for pauses and deadlines.
-            library_folder: where ``libnvidia-ml.so.1`` is, if not on the system's path.
             throughput: whether PCIe throughput is read, which holds the device up for 40 ms.
         """
         self._where = where
+        self._process = process
         self._limits = limits
         self._clock = clock
-        self._library_folder = library_folder
         self._throughput = throughput
-        self._child: asyncio.subprocess.Process | None = None
         self._opened = False
-        """Whether the child has answered, so that the driver is open."""
+        """Whether the child that runs has answered, so that its driver is open."""
         self._reading: int | None = None
         """The device that the child is about to read."""
         self._count = 0
         self._suspects: dict[int, Suspect] = {}
         self._untold: dict[int, Suspect] = {}
-        """New ones that no finished round has told."""
-        self._unreaped: list[asyncio.subprocess.Process] = []
 
     async def read(self, fields: Iterable[int]) -> Round:
         """Reads every device once, apart from those that wait for another try.
@@ -126,18 +108,17 @@ class DeviceReader:
         """
         began = self._clock.monotonic()
         round_ = Round()
-        due = [
-            index for index, suspect in sorted(self._suspects.items()) if suspect.next_try <= began
-        ]
-        if any(self._suspects[index].code in _LOST for index in due):
-            await self._end()  # a reset device is seen only by a driver that is opened anew
         asked = list(fields)
+        due = [i for i, suspect in sorted(self._suspects.items()) if suspect.next_try <= began]
+        if any(self._suspects[index].code in _GONE for index in due):
+            await self._process.end()  # a reset device is seen only by a driver opened anew
         try:
-            await self._ask_all(asked, round_, began)
+            await self._read_well(asked, round_, began)
             for index in due:
-                await self._ask_one(index, asked, round_, began)
+                if self._left(began) > 0 and not round_.why_unread:
+                    await self._try_again(index, asked, round_, began)
         except asyncio.CancelledError:
-            self._abandon()
+            self._process.abandon()
             raise
         round_.suspects = dict(self._suspects)
         round_.fresh, self._untold = self._untold, {}
@@ -145,9 +126,9 @@ class DeviceReader:
 
     async def close(self) -> None:
         """Ends the child."""
-        await self._end()
+        await self._process.end()
 
-    async def _ask_all(self, fields: list[int], round_: Round, began: float) -> None:
+    async def _read_well(self, fields: list[int], round_: Round, began: float) -> None:
         """All devices that are not suspect; goes on behind one that hangs."""
         while True:
             done = {answer.device for answer in round_.answers}
@@ -157,15 +138,15 @@ class DeviceReader:
                 await self._hung(hang, round_)
             else:
                 return
-            if self._left(began) <= 0:
+            if self._left(began) <= 0 and not round_.why_unread:
+                round_.why_unread = "the round's time was over; raise deadline_seconds"
+            if round_.why_unread:
                 read = {answer.device for answer in round_.answers} | set(self._suspects)
                 round_.unread = [index for index in range(self._count) if index not in read]
                 return
 
-    async def _ask_one(self, index: int, fields: list[int], round_: Round, began: float) -> None:
+    async def _try_again(self, index: int, fields: list[int], round_: Round, began: float) -> None:
         """One suspect, when all others are through."""
-        if self._left(began) <= 0:
-            return
         try:
             await self._ask(fields, [index], set(), round_, began)
         except _HangError as hang:
@@ -184,19 +165,18 @@ class DeviceReader:
         round_: Round,
         began: float,
     ) -> None:
-        process = await self._started()
+        self._opened = self._opened and self._process.process_id is not None
         self._reading = None
-        request = {
-            "fields": fields,
-            "devices": devices,
-            "skip": sorted(skip),
-            "throughput": self._throughput,
-        }
-        assert process.stdin is not None  # noqa: S101 (it was opened as a pipe)
-        process.stdin.write(json.dumps(request).encode() + b"\n")
+        await self._process.ask(
+            {
+                "fields": fields,
+                "devices": devices,
+                "skip": sorted(skip),
+                "throughput": self._throughput,
+            }
+        )
         while True:
-            line = await self._line(process, began)
-            answer = self._parsed(line)
+            line, answer = await self._answer(began)
             if "reading" in answer:
                 self._reading = answer["reading"]
             elif "lost" in answer:
@@ -204,44 +184,25 @@ class DeviceReader:
             elif "device" in answer:
                 round_.answers.append(parse_answer(line))
             elif "failed" in answer:
-                await self._end()
+                await self._process.end()
                 raise TemporaryError(self._failure(answer))
             elif "done" in answer:
                 return
             else:
                 self._opened, self._count = True, int(answer["devices"])
 
-    async def _line(self, process: asyncio.subprocess.Process, began: float) -> bytes:
-        assert process.stdout is not None  # noqa: S101 (it was opened as a pipe)
+    async def _answer(self, began: float) -> tuple[bytes, Mapping[str, Any]]:
         limits = self._limits
         patience = limits.device_seconds if self._opened else limits.start_seconds
         left = self._left(began)
+        seconds = min(patience, left)
         try:
-            async with asyncio.timeout(min(patience, left)):
-                line = await process.stdout.readline()
+            return await self._process.answer(seconds)
         except TimeoutError:
-            raise _HangError(
-                f"no answer within {min(patience, left):.3g} s", blamed=left >= patience
-            ) from None
-        except ValueError as error:
-            self._abandon()
-            raise InputError(f"{self._where}: the child's answer is too long: {error}") from error
-        if not line:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(REAP_SECONDS):
-                    await process.wait()
-            raise _HangError(f"the process that read it ended with status {process.returncode}")
-        return line
-
-    def _parsed(self, line: bytes) -> dict[str, Any]:
-        try:
-            answer = json.loads(line)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
-            self._abandon()
-            raise InputError(f"{self._where}: the child answered {line[:60]!r}")
-        return answer
+            why = f"no answer within {seconds:.3g} s"
+            raise _HangError(why, blamed=left >= patience) from None
+        except EndedError as error:
+            raise _HangError(str(error)) from error
 
     async def _hung(self, hang: _HangError, round_: Round) -> None:
         """Ends the child and leaves the device at fault out for a while.
@@ -249,16 +210,17 @@ class DeviceReader:
         Raises:
             TemporaryError: it was no single device, and nothing was read.
         """
-        index, opened = self._reading, self._opened
-        await self._end()
-        if index is not None and hang.blamed:
-            self._suspect(index, str(hang), None)
-        elif index is None and (hang.blamed or not round_.answers):
-            stage = "counting the devices" if opened else "opening the driver"
-            raise TemporaryError(
-                f"{self._where}: the driver does not answer ({stage}): {hang}; "
-                "look for Xid and 'hung task' in the kernel's log"
-            )
+        await self._process.end()
+        if self._reading is not None:
+            if hang.blamed:
+                self._suspect(self._reading, str(hang), None)
+            return
+        stage = "counting the devices" if self._opened else "opening the driver"
+        why = f"the driver does not answer ({stage}): {hang}"
+        if not round_.answers:
+            remedy = "look for Xid and 'hung task' in the kernel's log"
+            raise TemporaryError(f"{self._where}: {why}; {remedy}")
+        round_.why_unread = why
 
     def _suspect(self, index: int, why: str, code: int | None) -> None:
         before = self._suspects.get(index)
@@ -276,63 +238,9 @@ class DeviceReader:
     def _failure(self, answer: Mapping[str, Any]) -> str:
         error = int(answer["error"])
         remedy = {
-            child_module.NO_MODULE: "pip install 'fleetops[collect]'",
+            child.NO_MODULE: "pip install 'fleetops[collect]'",
             9: "load the nvidia kernel module, or take this collector out",
             12: "install the driver or set library_folder, or take this collector out",
             18: "restart the host after a driver update",
         }.get(error, "look at the kernel's log")
         return f"{self._where}: {answer['failed']}: {error_text(error)}; {remedy}"
-
-    async def _started(self) -> asyncio.subprocess.Process:
-        """The child; a new one where there is none.
-
-        Raises:
-            TemporaryError: ended ones hang in the driver, so that a new one would too.
-        """
-        if self._child is not None and self._child.returncode is None:
-            return self._child
-        self._unreaped = [one for one in self._unreaped if one.returncode is None]
-        if len(self._unreaped) >= MAX_UNREAPED:
-            raise TemporaryError(
-                f"{self._where}: {len(self._unreaped)} ended processes still hang in the driver; "
-                "none is started until one goes: restart the host"
-            )
-        self._opened = False
-        self._child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", child_module.__file__),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env=self._environment(),
-            limit=MAX_LINE_BYTES,
-            start_new_session=True,  # an interrupt at the terminal is the parent's to handle
-        )
-        return self._child
-
-    def _environment(self) -> dict[str, str]:
-        environment = dict(os.environ)
-        if self._library_folder is not None:
-            known = environment.get("LD_LIBRARY_PATH")
-            folders = [str(self._library_folder), *([known] if known else [])]
-            environment["LD_LIBRARY_PATH"] = os.pathsep.join(folders)
-        return environment
-
-    def _abandon(self) -> asyncio.subprocess.Process | None:
-        """Ends the child without waiting for its end."""
-        process, self._child, self._opened = self._child, None, False
-        if process is None:
-            return None
-        if process.stdin is not None:
-            process.stdin.close()
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            self._unreaped.append(process)
-        return process
-
-    async def _end(self) -> None:
-        process = self._abandon()
-        if process is None:
-            return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(REAP_SECONDS):
-                await process.wait()

@@ -54,9 +54,9 @@ class Site:
 
     @property
     def process_id(self) -> int:
-        child = self.collector._readers["local"]._child
-        assert child is not None
-        return child.pid
+        process_id = self.collector._readers["local"]._process.process_id
+        assert process_id is not None
+        return process_id
 
 
 def run(site: Site, act: Callable[[], Awaitable[None]]) -> None:
@@ -415,6 +415,30 @@ def test_closing_ends_the_process(driver: EmulatedDriver) -> None:
     assert not is_running(processes[0])
 
 
+def test_what_was_read_before_the_whole_driver_hung_is_handed_over(
+    driver: EmulatedDriver,
+) -> None:
+    """The new child cannot open the driver: this round has three devices, the next none."""
+    site = Site(driver.folder, start_seconds=1.0)
+
+    async def act() -> None:
+        await site.read()
+        driver.behave("hang 3 * 1", "inithang * * 1")
+        scrape = await site.read()
+        assert gpus(scrape) == [0, 1, 2]
+        assert [event.device for event in scrape.events] == ["node001/gpu3"]
+        assert scrape.warnings[1:] == [
+            "node001: gpu4, gpu5, gpu6, gpu7 not read: the driver does not answer "
+            "(opening the driver): no answer within 1 s"
+        ]
+        with pytest.raises(TemporaryError, match="opening the driver"):
+            await site.read()
+        driver.behave()
+        assert gpus(await site.read()) == [0, 1, 2, 4, 5, 6, 7]
+
+    run(site, act)
+
+
 def test_a_slow_driver_costs_only_what_the_round_has_no_time_for(driver: EmulatedDriver) -> None:
     """Nobody is blamed; what was read is handed over."""
     site = Site(driver.folder, device_seconds=1.0, deadline_seconds=2.0)
@@ -428,7 +452,9 @@ def test_a_slow_driver_costs_only_what_the_round_has_no_time_for(driver: Emulate
         assert read == list(range(len(read)))
         assert 2 <= len(read) <= 4
         rest = ", ".join(f"gpu{n}" for n in range(len(read), 8))
-        assert scrape.warnings == [f"node001: no time was left for {rest}; raise deadline_seconds"]
+        assert scrape.warnings == [
+            f"node001: {rest} not read: the round's time was over; raise deadline_seconds"
+        ]
         assert scrape.events == []
         driver.behave()
         assert len(gpus(await site.read())) == 8
@@ -445,7 +471,7 @@ def test_no_process_is_started_while_ended_ones_hang_in_the_kernel(driver: Emula
         reader = site.collector._readers["local"]
         await reader.close()
         held = [await asyncio.create_subprocess_exec("sleep", "60") for _ in range(2)]
-        reader._unreaped.extend(held)
+        reader._process._unreaped.extend(held)
         with pytest.raises(TemporaryError, match="2 ended processes still hang in the driver"):
             await site.read()
         held[0].kill()
