@@ -56,13 +56,16 @@ class KernelLogDecoder:
         self._faults = faults or load_faults()
         self._patterns = patterns or load_patterns()
         self._memory = memory or LogMemory()
+        self._head = ""
 
     def decode(self, number: int, raw: str | bytes) -> KernelFinding | None:
         """What the line means, or None."""
         text = as_text(raw)
+        if not text[:1].isspace():
+            self._head = text
         if not self._worth_parsing(text):
             return None
-        line = self._reader.parse(text)
+        line = self._parsed(text)
         if line is None:
             return None
         host = self._host or line.host or UNKNOWN_HOST
@@ -70,6 +73,14 @@ class KernelLogDecoder:
         memory.learn(line.text)
         match = self._patterns.match(line.text)
         return self._finding(number, line, match, host, memory) if match else None
+
+    def _parsed(self, text: str) -> KernelLine | None:
+        """The line; an indented one is of the message whose first line has host, program and time."""
+        line = self._reader.parse(text)
+        if line is None or text is self._head or line.host is not None or line.moment is not None:
+            return line
+        head = self._reader.parse(self._head)
+        return head and line._replace(host=head.host, time=head.time, uptime=head.uptime)
 
     def _worth_parsing(self, text: str) -> bool:
         """Most lines of a kernel are not: they hold none of the texts that are looked for."""

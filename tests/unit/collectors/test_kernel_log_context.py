@@ -54,6 +54,19 @@ def test_a_message_over_several_lines_is_of_the_gpu_that_its_first_names() -> No
     assert found.kind == "accelerator_fallen_off_bus"
 
 
+def test_the_lines_of_one_message_share_host_and_time() -> None:
+    lost = "NVRM: fallen off the bus and is not responding to commands."
+    (found,) = decode(
+        "Feb 23 16:24:18 n7 kernel: NVRM: The NVIDIA GPU 0000:b3:00.0",
+        "                           NVRM: (PCI ID: 10de:2330) installed in this system has",
+        f"                           {lost}",
+        host=None,
+    )
+    assert (found.host, found.device) == ("n7", "n7/pci-0000:b3:00.0")
+    assert found.time == datetime(2026, 2, 23, 16, 24, 18, tzinfo=UTC)
+    assert decode("Feb 23 16:24:18 n7 trainer[812]: Traceback", f"    {lost}", host=None) == []
+
+
 def test_hosts_of_one_log_are_kept_apart() -> None:
     (found,) = decode(
         f"Feb 23 16:24:18 n7 kernel: NVRM: GPU at PCI:{ADDRESS}: {UUID}",
