@@ -19,6 +19,7 @@ from fleetops_collectors.decoded import Decoded
 from fleetops_collectors.json_input import parse_documents, read_file
 from fleetops_collectors.links import LinkWatch
 from fleetops_collectors.sonic.decode import PROTOCOL, decode_sonic
+from fleetops_collectors.sonic.ports import PORT_MAPS, names_of
 from fleetops_collectors.sonic.reader import read_tables
 from fleetops_collectors.sonic.tables import Tables, hostname_of, tables_of
 
@@ -200,8 +201,10 @@ class SonicCollector:
         if others:
             decoded.problems.append(f"{others} keys that are no hash were left out")
         if not decoded.readings and not decoded.identities:
+            without_names = "COUNTERS" in tables and not names_of(tables, PORT_MAPS)
+            why = "counters without COUNTERS_PORT_NAME_MAP" if without_names else "no known table"
             raise InputError(
-                f"{path}: no table of a SONiC switch in it; write one with "
+                f"{path}: {why} of a SONiC switch in it; write the whole database with "
                 "`sonic-db-dump -n COUNTERS_DB -y`"
             )
         return decoded

@@ -21,11 +21,10 @@ LASER = "laser1"
 """A port has at most one external laser source (FBOSS: one to one with the module's controller)."""
 DOM = "TRANSCEIVER_DOM_SENSOR"
 ELS = "TRANSCEIVER_ELS_DOM_SENSOR"
-_SENSORS = {
-    DOM: DOM,
-    "TRANSCEIVER_DOM_TEMPERATURE": "TRANSCEIVER_DOM_TEMPERATURE",
-    "TRANSCEIVER_PM": "TRANSCEIVER_PM",
-}
+_SENSORS = (
+    *(DOM, "TRANSCEIVER_DOM_TEMPERATURE"),
+    *("TRANSCEIVER_PM", "TRANSCEIVER_VDM_REAL_VALUE"),
+)
 _LASER_SENSORS = (ELS, "TRANSCEIVER_ELS_DOM_TEMPERATURE")
 _PREFIX = "els_"
 _POWER = re.compile(r"(rx|tx)\d+power")
@@ -109,13 +108,15 @@ def _identities(tables: Tables, scope: Scope) -> None:
 
 
 def _identity(scope: Scope, device: str, port: str, fields: Fields, firmware: str) -> None:
+    """What a module says of itself; releases before 2020 had longer names for it."""
+    model = fields.get("model", fields.get("modelname", ""))
     scope.identify(
         CLASS,
         device,
         port,
-        serial=fields.get("serial", ""),
-        manufacturer=fields.get("manufacturer", ""),
-        model=fields.get("model", ""),
-        part_number=fields.get("model", ""),
+        serial=fields.get("serial", fields.get("serialnum", "")),
+        manufacturer=fields.get("manufacturer", fields.get("manufacturename", "")),
+        model=model,
+        part_number=model,
         firmware=firmware,
     )

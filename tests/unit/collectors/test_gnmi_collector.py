@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from fleetops.core.clock import Clock, ManualClock, SystemClock
-from fleetops.core.errors import InputError, TemporaryError
+from fleetops.core.errors import ConfigError, InputError, TemporaryError
 from fleetops_collectors.base import Scrape, Target
 from fleetops_collectors.gnmi import GnmiCollector, GnmiConfig, stream
 from fleetops_schemas.readings import Quality
@@ -267,6 +268,12 @@ def test_what_was_not_told_for_long_is_stale() -> None:
         first, second = run(port, act, clock)
     assert {one.quality for one in first.readings} == {Quality.GOOD}
     assert {one.quality for one in second.readings} == {Quality.STALE}
+
+
+def test_without_its_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    with pytest.raises(ConfigError, match=r"pygnmi is missing; pip install 'fleetops\[gnmi\]'"):
+        run(free_port(), once)
 
 
 def test_configurations_that_cannot_be_meant() -> None:

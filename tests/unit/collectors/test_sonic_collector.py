@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import redis
 from pydantic import ValidationError
 
 from fleetops.core.clock import ManualClock
-from fleetops.core.errors import InputError, TemporaryError
+from fleetops.core.errors import ConfigError, InputError, TemporaryError
 from fleetops_collectors.base import Scrape, Target
 from fleetops_collectors.sonic import SonicCollector, SonicConfig
 from fleetops_schemas.readings import Quality
@@ -205,6 +206,12 @@ def test_keys_of_another_kind_and_bytes_that_are_no_text(tmp_path: Path) -> None
             client.set("FAN_INFO|fan1", "a text where a hash should be")
         with pytest.raises(InputError, match=r"leaf1-redis.*WRONGTYPE"):
             run(f"redis://127.0.0.1:{port}", once)
+
+
+def test_without_its_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(ConfigError, match=r"redis is missing; pip install 'fleetops\[collect\]'"):
+        run("redis://127.0.0.1:1", once)
 
 
 def test_configurations_that_cannot_be_meant() -> None:

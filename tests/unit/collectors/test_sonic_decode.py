@@ -161,6 +161,36 @@ def test_a_module_that_says_nothing_has_no_dark_lanes() -> None:
     }
 
 
+def test_error_rates_and_lasers_of_a_module() -> None:
+    vdm = {
+        "prefec_ber_curr_media_input1": "1e-9",
+        "prefec_ber_curr_media_input2": "3.5e-7",
+        "prefec_ber_avg_media_input1": "0.5",
+        "laser_temperature_media1": "48.5",
+        "laser_temperature_media2": "N/A",
+        "esnr_media_input1": "20.1",
+    }
+    decoded = decode({"TRANSCEIVER_VDM_REAL_VALUE|Ethernet0": vdm})
+    assert cells(decoded)["Ethernet0"] == {
+        "pre_fec_bit_error_rate": 3.5e-7,
+        "laser_temperature_celsius": 48.5,
+    }
+    assert decoded.unmapped == {"TRANSCEIVER_VDM_REAL_VALUE.esnr_media_input*": 1}
+
+
+def test_identities_of_old_releases() -> None:
+    info = {"serialnum": "S1", "manufacturename": "Acme", "modelname": "M1", "hardwarerev": "A3"}
+    (identity,) = decode({"TRANSCEIVER_INFO|Ethernet0": info}).identities
+    assert (identity.serial, identity.manufacturer, identity.model) == ("S1", "Acme", "M1")
+
+
+def test_counters_without_names_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "dump.json"
+    path.write_text(json.dumps({f"COUNTERS:{OID}": {"SAI_PORT_STAT_IF_IN_OCTETS": "81"}}))
+    with pytest.raises(InputError, match="counters without COUNTERS_PORT_NAME_MAP"):
+        SonicCollector.decode_recording(path, None, NOW)
+
+
 def test_a_module_that_was_taken_out_is_absent() -> None:
     found = cells(decode({"TRANSCEIVER_STATUS_SW|Ethernet0": {"status": "0", "error": "N/A"}}))
     assert found == {"Ethernet0": {"optics_temperature_celsius": Quality.ABSENT}}
