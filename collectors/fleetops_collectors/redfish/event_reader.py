@@ -12,12 +12,11 @@ from fleetops_collectors.redfish.config import RedfishConfig
 from fleetops_collectors.redfish.crawl import Crawl, Fetch, Round
 from fleetops_collectors.redfish.event_stream import EventStream
 from fleetops_collectors.redfish.log_positions import LogPositions
+from fleetops_collectors.redfish.log_reader import LogReader
 from fleetops_collectors.redfish.told import Telling, Told, Way
-from fleetops_collectors.redfish.tree import ROOT, Tree, is_whole, type_of, uri_of
+from fleetops_collectors.redfish.tree import ROOT, Tree, type_of, uri_of
 from fleetops_collectors.redfish.values import Json, object_of, objects_of, text_of
 
-MAX_ENTRIES_FETCHED = 100
-"""Log entries fetched one by one in a round, where the collection holds links only."""
 _REPORTS = "EventFormatType eq 'Event' or EventFormatType eq 'MetricReport'"
 
 
@@ -42,8 +41,7 @@ class EventReader:
         self._read_at: float | None = None
         self.reported_at: float | None = None
         """When the stream last brought a metric report; monotonic seconds."""
-        self._entries: dict[str, dict[str, Json]] = {}
-        """By log, entries fetched one by one; they never change."""
+        self._logs = LogReader(crawl)
 
     def resume(self, cursor: Cursor) -> None:
         """Goes on where the cursor says."""
@@ -114,31 +112,18 @@ class EventReader:
                 self._stream.has_gap = True
                 break
             try:
-                found[log] = await self._fetch_entries(log, fetch)
+                found[log] = await self._logs.read(log, fetch)
             except (InputError, NotFoundError, TemporaryError) as error:
                 read.warnings.append(str(error))
                 self._stream.has_gap = True
         return found
-
-    async def _fetch_entries(self, log: str, fetch: Fetch) -> list[Json]:
-        collection = await self._crawl.all_pages(await fetch(log), fetch)
-        found, links = [], []
-        for member in objects_of(collection.get("Members")):
-            if is_whole(member):
-                found.append({"@odata.type": "#LogEntry.LogEntry", **member})
-            else:
-                links.append(uri_of(member))
-        cache = self._entries.setdefault(log, {})
-        for uri in [uri for uri in links if uri not in cache][-MAX_ENTRIES_FETCHED:]:
-            cache[uri] = await fetch(uri)
-        self._entries[log] = {uri: cache[uri] for uri in links if uri in cache}
-        return [*found, *self._entries[log].values()]
 
     def _take_logs(self, found: dict[str, list[Json]], tree: Tree, now: datetime) -> None:
         since = now - timedelta(seconds=self._config.log_lookback_seconds)
         for log, entries in found.items():
             for entry in self._cursor.unread(log, entries, since):
                 self._tell(uri_of(entry) or f"{log}/{entry.get('Id')}", entry, "log", tree, now)
+        self._logs.take()
 
     def _take_stream(self, tree: Tree, now: datetime, at: float) -> None:
         for number, payload in enumerate(self._stream.take()):

@@ -132,7 +132,7 @@ class EventStream:
             parser.last_id = received_id
             try:
                 ended = await self._read(parser)
-            except (FleetOpsError, httpx.HTTPError) as error:
+            except (FleetOpsError, httpx.HTTPError, httpx.InvalidURL, OSError) as error:
                 get_logger("redfish").info(
                     "event stream broken", target=self._name, error=str(error) or repr(error)
                 )

@@ -86,7 +86,8 @@ class Meanings:
     def _find(self, name: str, tree: Tree) -> tuple[Meaning, ...] | None:
         uri, _, pointer = name.partition("#")
         uri = uri.rstrip("/")
-        path = tuple(part for part in pointer.split("/") if part)
+        # places in a list do not matter: PowerControl/0/PowerConsumedWatts
+        path = tuple(part for part in pointer.split("/") if part and not part.isdecimal())
         if "/Sensors/" in uri:
             if path not in ((), ("Reading",)):
                 return None

@@ -237,7 +237,8 @@ class RedfishSession:
             raise NoAccessError(f"{where}: not without a login; {advice}")
         if status == HTTPStatus.FORBIDDEN:
             raise InputError(f"{where}: forbidden; give the account the role ReadOnly")
-        if status in _BUSY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED
+        if failed or status in _BUSY:
             raise TemporaryError(f"{where}: {status_text(answer)}; look at the service's own log")
         advice = "check the address"
         if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:

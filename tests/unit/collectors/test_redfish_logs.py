@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
+
+import pytest
+from typing_extensions import override
 
 from fleetops_collectors.base import Scrape, Target
 from fleetops_collectors.redfish import RedfishCollector
-from tests.unit.collectors.redfish_rounds import once, twice, using
+from tests.unit.collectors.http_server import Reply
+from tests.unit.collectors.redfish_rounds import once, twice, until, using
 from tests.unit.collectors.redfish_service import (
     ENTRIES,
     RedfishService,
@@ -101,3 +109,118 @@ class TestLogs:
         service.resources[log] = resource(log, "LogService", Entries=link(f"{log}/Entries"))  # type: ignore[index]
         using(service, once)
         assert service.gets(f"{log}/Entries") == 0
+
+
+class TestNewEntriesAlone:
+    """A service with ``$skip`` is not asked for a whole log again."""
+
+    LEAK = TestLogs.LEAK
+
+    def service(self, count: int, *, offers: bool = True) -> SkippingService:
+        resources = tray()
+        resources["/redfish/v1"]["ProtocolFeaturesSupported"] = {"TopSkipQuery": offers}
+        resources["/redfish/v1/Managers/BMC"]["DateTime"] = "2026-01-01T00:00:00Z"
+        resources[ENTRIES]["Members"] = [
+            entry(n, f"2025-12-31T23:{n // 60:02}:{n % 60:02}Z", self.LEAK) for n in range(count)
+        ]
+        return SkippingService(resources)
+
+    def counts(self, service: SkippingService, *changes: Callable[[list[Any]], None]) -> list[int]:
+        """New events of a first round, and after each change of the log."""
+
+        async def act(collector: RedfishCollector, target: Target) -> list[int]:
+            counts = [len((await collector.collect(target)).events)]
+            for change in changes:
+                change(service.resources[ENTRIES]["Members"])
+                counts.append(len((await collector.collect(target)).events))
+            return counts
+
+        return using(service, act, log_interval_seconds=0)
+
+    def add(self, members: list[Any]) -> None:
+        number = int(members[-1]["Id"]) + 1
+        members.append(entry(number, f"2026-01-01T00:00:{number % 60:02}Z", self.LEAK))
+
+    def test_only_the_end_is_read(self) -> None:
+        service = self.service(50)
+        assert self.counts(service, self.add, lambda _: None, self.add) == [50, 1, 0, 1]
+        assert service.members_sent == [50, 2, 1, 2]
+
+    def test_a_log_that_was_cleared_is_read_whole(self) -> None:
+        def clear(members: list[Any]) -> None:
+            members[:] = [entry(1, "2026-01-01T00:00:00Z", self.LEAK)]
+
+        service = self.service(50)
+        assert self.counts(service, clear, self.add) == [50, 1, 1]
+
+    def test_a_log_that_is_full_drops_its_oldest(self) -> None:
+        def wrap(members: list[Any]) -> None:
+            del members[0]
+            self.add(members)
+
+        assert self.counts(self.service(50), wrap, wrap) == [50, 1, 1]
+
+    @pytest.mark.parametrize("ignores", [True, False])
+    def test_an_offer_that_is_not_kept(self, ignores: bool) -> None:
+        service = self.service(50)
+        service.skips = "ignored" if ignores else "refused"
+        assert self.counts(service, self.add, self.add) == [50, 1, 1]
+
+    def test_without_an_offer_the_log_is_read_whole(self) -> None:
+        service = self.service(50, offers=False)
+        assert self.counts(service, self.add) == [50, 1]
+        assert service.members_sent == [50, 51]
+
+    def test_newest_first_is_read_whole(self) -> None:
+        def add_in_front(members: list[Any]) -> None:
+            members.insert(0, entry(99, "2026-01-01T00:00:30Z", self.LEAK))
+
+        service = self.service(50)
+        service.resources[ENTRIES]["Members"].reverse()
+        assert self.counts(service, add_in_front, lambda _: None) == [50, 1, 0]
+
+    def test_entries_of_a_round_that_was_cut_off_come_in_the_next(self) -> None:
+        service = self.service(3)
+        other = "/redfish/v1/Managers/BMC/LogServices/Other"
+        logs: Any = service.resources["/redfish/v1/Managers/BMC/LogServices"]
+        logs["Members"].append(link(other))
+        resources: Any = service.resources
+        resources[other] = resource(other, "LogService", Entries=link(f"{other}/Entries"))
+        resources[f"{other}/Entries"] = {"Members": []}
+
+        async def act(collector: RedfishCollector, target: Target) -> int:
+            await collector.collect(target)
+            self.add(service.resources[ENTRIES]["Members"])
+            service.seconds_a_request = 0.0
+            service.replies[f"{other}/Entries"] = lambda: Reply(
+                pieces=(b"{", b"}"), pause_seconds=5.0
+            )
+            task = asyncio.ensure_future(collector.collect(target))
+            await until(lambda: len(service.members_sent) == 2)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            service.replies.clear()
+            return len((await collector.collect(target)).events)
+
+        assert using(service, act, log_interval_seconds=0) == 1
+
+
+@dataclass
+class SkippingService(RedfishService):
+    """Does ``$skip`` for its log, as it is told."""
+
+    skips: str = "done"
+    members_sent: list[int] = field(default_factory=list)
+
+    @override
+    def _read(self, path: str, known: str) -> Reply:
+        log, _, query = path.partition("?")
+        if log != ENTRIES:
+            return super()._read(path, known)
+        if query and self.skips == "refused":
+            return Reply(501, b"{}")
+        skip = int(query.removeprefix("$skip=")) if query and self.skips == "done" else 0
+        members = self.resources[ENTRIES]["Members"][skip:]
+        self.members_sent.append(len(members))
+        return Reply(body=json.dumps({**self.resources[ENTRIES], "Members": members}).encode())

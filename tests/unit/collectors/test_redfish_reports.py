@@ -154,6 +154,11 @@ class TestValues:
         result = decode(report((name, "4", stamp)), twin)
         assert [reading.value for reading in result.readings] == [4]
 
+    def test_places_in_a_list_do_not_matter(self) -> None:
+        name = f"{V1}/Chassis/1/Power#/PowerControl/0/PowerConsumedWatts"
+        result = decode(report((name, "812", "2026-06-01T11:59:00Z")))
+        assert [(one.metric, one.value) for one in result.readings] == [("power_watts", 812)]
+
     @pytest.mark.parametrize(
         "value",
         [

@@ -240,7 +240,7 @@ class TestOnce:
     def test_it_is_one_event(self, order: str, linked: bool) -> None:
         bmc = service()
         log_entry = entry(1, "2026-01-01T00:00:00Z", LEAK)
-        more = {"LogEntry": link(log_entry["@odata.id"])} if linked else {}
+        more: dict[str, Any] = {"LogEntry": link(log_entry["@odata.id"])} if linked else {}
         told = event(LEAK, **more)
 
         async def act(collector: RedfishCollector, target: Target) -> list[Event]:
