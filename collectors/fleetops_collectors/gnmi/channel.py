@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import ssl
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 KEEPALIVE_SECONDS = 30
 """A target that is gone without a word is found out within this and the next."""
 KEEPALIVE_TIMEOUT_SECONDS = 10
+_TLS = re.compile(r"(?i)handshak|certificate|verification|ssl")
+"""In the details of an error: it is TLS that failed."""
 
 
 def grpc_library(collector: str) -> ModuleType:
@@ -24,6 +28,8 @@ def grpc_library(collector: str) -> ModuleType:
     Raises:
         ConfigError: one of them is not installed.
     """
+    # Its C core writes to stderr past every logger, each failed handshake too; we tell of those.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         grpc = import_module("grpc")
         import_module("grpc.aio")
@@ -100,10 +106,6 @@ def error_of(error: Any, where: str) -> InputError | TemporaryError:  # noqa: AN
         case "RESOURCE_EXHAUSTED" if "larger than max" in details:
             return InputError(f"{text}; raise max_message_bytes if it is meant to be")
     hint = "check address, network and power"
-    if (
-        "handshak" in details.lower()
-        or "certificate" in details.lower()
-        or "ssl" in details.lower()
-    ):
+    if _TLS.search(details):
         hint = "check ca_file and tls_server_name; insecure: true is for targets without TLS"
     return TemporaryError(f"{text}; {hint}")
