@@ -75,7 +75,7 @@ class KernelLogDecoder:
         return self._finding(number, line, match, host, memory) if match else None
 
     def _parsed(self, text: str) -> KernelLine | None:
-        """The line; an indented one is of the message whose first line has host, program and time."""
+        """The line; an indented one is of the message whose first line names host and program."""
         line = self._reader.parse(text)
         if line is None or text is self._head or line.host is not None or line.moment is not None:
             return line
