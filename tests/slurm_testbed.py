@@ -23,11 +23,12 @@ COMMAND_SECONDS = 60
 class SlurmCluster:
     """A cluster in a folder of its own, by the scripts of ``deploy/testbed/slurm``."""
 
-    def __init__(self, folder: Path, size: int, settings: str = "") -> None:
-        """``settings`` are lines for ``slurm.conf``."""
+    def __init__(self, folder: Path, size: int, settings: str = "", *, rest: bool = False) -> None:
+        """``settings`` are lines for ``slurm.conf``; ``rest`` adds slurmrestd."""
+        self.rest_url = ""
         self.folder = folder
         self.size = size
-        self._environ = dict(os.environ)
+        self._environ = {**os.environ, "REST": str(int(rest))}
         if settings:
             extra = folder / "extra.conf"
             extra.write_text(f"{settings}\n", encoding="utf-8")
@@ -44,6 +45,8 @@ class SlurmCluster:
         done = self._script("start.sh", str(self.folder), str(self.size))
         if done.returncode != 0:
             raise RuntimeError(done.stderr.strip()[-500:])
+        if found := re.search(r"SLURM_REST_URL=(\S+)", done.stdout):
+            self.rest_url = found[1]
 
     def stop(self) -> None:
         """Ends the jobs and the daemons, and removes the folder."""
@@ -100,11 +103,11 @@ class SlurmCluster:
             return subprocess.CompletedProcess(done.args, done.returncode, out.read(), err.read())
 
 
-def start_cluster(size: int, settings: str = "") -> SlurmCluster:
+def start_cluster(size: int, settings: str = "", *, rest: bool = False) -> SlurmCluster:
     """A new cluster, or the test is skipped (or failed where Slurm is required)."""
     # Unix sockets live in the folder, so its path must be short.
     folder = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))
-    cluster = SlurmCluster(folder, size, settings)
+    cluster = SlurmCluster(folder, size, settings, rest=rest)
     try:
         cluster.start()
     except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
@@ -113,9 +116,9 @@ def start_cluster(size: int, settings: str = "") -> SlurmCluster:
     return cluster
 
 
-def cluster_fixture(size: int, settings: str = "") -> Iterator[SlurmCluster]:
+def cluster_fixture(size: int, settings: str = "", *, rest: bool = False) -> Iterator[SlurmCluster]:
     """The body of a fixture: a cluster that is stopped in the end."""
-    cluster = start_cluster(size, settings)
+    cluster = start_cluster(size, settings, rest=rest)
     yield cluster
     cluster.stop()
 

@@ -107,6 +107,8 @@ def _show(scrapes: list[Scrape], output: Format) -> None:
             "observed_at": scrape.observed_at.isoformat(),
             "readings": [reading_dict(one) for one in scrape.readings],
             "events": [event.model_dump(mode="json") for event in scrape.events],
+            "nodes": [node.model_dump(mode="json") for node in scrape.nodes],
+            "jobs": [job.model_dump(mode="json") for job in scrape.jobs],
             "warnings": scrape.warnings,
         }
         for scrape in scrapes

@@ -19,6 +19,7 @@ from fleetops.cli.decode_rackmon import rackmon
 from fleetops.cli.output import Column, ExitCode, Format, FormatOption, View, say
 from fleetops.core import plugin
 from fleetops.core.errors import FleetOpsError
+from fleetops.core.hostlist import fold
 from fleetops.evaluate.recordings import (
     read_kernel_log,
     read_prometheus,
@@ -26,9 +27,12 @@ from fleetops.evaluate.recordings import (
     recording_path,
 )
 from fleetops_collectors.base import ReadsRecordings
+from fleetops_collectors.decoded import Decoded
 from fleetops_collectors.kernel_log import KernelFinding
+from fleetops_collectors.slurm import decode_recording as decode_slurm
 from fleetops_schemas.catalog import load_catalog
 from fleetops_schemas.readings import Reading
+from fleetops_schemas.records import Job, NodeState
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -42,7 +46,7 @@ RECORDINGS: tuple[tuple[str, str, str], ...] = (
     (
         "infiniband",
         "infiniband",
-        "A sysfs folder, or perfquery, ibnetdiscover -p, ibswinfo output.",
+        "A sysfs folder, or output of perfquery, ibnetdiscover -p, ibstat, ibswinfo.",
     ),
     ("ethernet", "ethernet", "Output of ethtool -S, -I --show-fec, -I -a or -m, text or JSON."),
     (
@@ -96,6 +100,33 @@ READINGS: View[Reading] = View(
         Column("quality", lambda one: one.quality),
         Column("class", lambda one: one.device_class, wide=True),
         Column("time", lambda one: one.time, wide=True),
+    ),
+)
+
+
+CLUSTER_NODES: View[NodeState] = View(
+    "node",
+    lambda one: one.node,
+    (
+        Column("node", lambda one: one.node),
+        Column("states", lambda one: "+".join(one.states)),
+        Column("jobs", lambda one: " ".join(one.jobs)),
+        Column("partition", lambda one: one.partition),
+        Column("reason", lambda one: one.reason),
+        Column("reason by", lambda one: one.reason_by, wide=True),
+    ),
+)
+CLUSTER_JOBS: View[Job] = View(
+    "job",
+    lambda one: one.id,
+    (
+        Column("job", lambda one: one.id),
+        Column("name", lambda one: one.name),
+        Column("user", lambda one: one.user),
+        Column("state", lambda one: one.state),
+        Column("nodes", lambda one: fold(one.nodes) if one.nodes else ""),
+        Column("tasks", lambda one: one.tasks),
+        Column("started", lambda one: one.started_at, wide=True),
     ),
 )
 
@@ -170,6 +201,55 @@ def redfish(
     found, failed = _all(sources, read)
     _print_readings(found, output, failed)
     _end(sources, failed)
+
+
+@app.command()
+def slurm(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            help="JSON of scontrol, sinfo, squeue or slurmrestd; tables with a header; or -.",
+            metavar="FILE...",
+        ),
+    ],
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Nodes, jobs and readings in what Slurm printed."""
+    failed = 0
+    every = Decoded()
+    for name in files:
+        try:
+            with recording_path(name) as path:
+                decoded = decode_slurm(path, datetime.now(UTC))
+        except FleetOpsError as error:
+            say(f"fleetops: {error}")
+            failed += 1
+            continue
+        for warning in decoded.warnings()[:MAX_TOLD]:
+            say(f"{name}: {warning}")
+        every.nodes += decoded.nodes
+        every.jobs += decoded.jobs
+        every.readings += decoded.readings
+    _print_cluster(every, output, failed)
+    _end(files, failed)
+
+
+def _print_cluster(decoded: Decoded, output: Format, failed: int) -> None:
+    if output is Format.JSON:
+        _print_list(
+            [
+                *({"record": "node", **one.model_dump(mode="json")} for one in decoded.nodes),
+                *({"record": "job", **one.model_dump(mode="json")} for one in decoded.jobs),
+                *({"record": "reading", **reading_dict(one)} for one in decoded.readings),
+            ]
+        )
+        return
+    if decoded.nodes:
+        CLUSTER_NODES.show(decoded.nodes, output)
+    if decoded.jobs:
+        CLUSTER_JOBS.show(decoded.jobs, output)
+    _print_readings(decoded.readings, output, failed)
+    say(f"{len(decoded.nodes)} nodes, {len(decoded.jobs)} jobs")
 
 
 def _recording(collector: str) -> Callable[..., None]:

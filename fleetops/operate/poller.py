@@ -17,17 +17,13 @@ from fleetops.core.errors import SchedulerUnavailableError
 from fleetops.core.logging import get_logger
 from fleetops.core.publish import Publisher
 from fleetops.operate.schedulers.base import Scheduler
-from fleetops_schemas.records import Job, NodeState
+from fleetops_schemas.records import ENDED, GONE, Job, NodeState
 from fleetops_schemas.topics import JOBS, NODES, Topic
 
 REFRESH_SECONDS = 10.0
 """An unchanged state is published again so often, so that its age tells whether we still read."""
 CATCH_UP_SECONDS = 30.0
 FLUSH_SECONDS = 10.0
-GONE = "GONE"
-"""State of a node that the scheduler no longer lists."""
-ENDED = "ENDED"
-"""State of a job that the scheduler no longer lists."""
 
 S = TypeVar("S", NodeState, Job)
 

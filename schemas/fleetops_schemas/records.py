@@ -278,6 +278,12 @@ class Action(Record):
     outcomes: tuple[NodeOutcome, ...] = ()
 
 
+GONE = "GONE"
+"""State of a node that the scheduler no longer lists."""
+ENDED = "ENDED"
+"""State of a job that the scheduler no longer lists."""
+
+
 class NodeState(Record):
     """A node as the scheduler sees it. The scheduler is the truth."""
 
@@ -295,6 +301,22 @@ class NodeState(Record):
     observed_at: AwareDatetime
 
 
+class Allocation(Record):
+    """What a job holds of each of some nodes: nodes with equal holdings share one."""
+
+    nodes: str
+    """Hostlist."""
+    accelerators: tuple[int, ...] = ()
+    """Which of each node, by index; empty where the scheduler does not say."""
+    accelerator_count: int | None = None
+    """How many of each node; None where it is not known."""
+    tasks: int | None = None
+    """Processes on each node; None where it is not certain."""
+    first_rank: int | None = None
+    """Of the first node's first process; the others count on, node by node. None where the
+    scheduler does not say."""
+
+
 class Job(Record):
     """A job as the scheduler sees it."""
 
@@ -304,6 +326,10 @@ class Job(Record):
     state: str
     nodes: tuple[str, ...] = ()
     started_at: AwareDatetime | None = None
+    tasks: int | None = None
+    """Processes of the whole job."""
+    allocations: tuple[Allocation, ...] = ()
+    """What it holds of its nodes."""
     observed_at: AwareDatetime
 
 

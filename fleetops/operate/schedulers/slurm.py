@@ -29,9 +29,11 @@ from fleetops.core.errors import (
 )
 from fleetops.core.hostlist import fold
 from fleetops.operate.ownership import clean_reason
-from fleetops.operate.schedulers import slurm_json
 from fleetops.operate.schedulers.base import SchedulerConfig
 from fleetops.operate.schedulers.names import NODE_NAME, check_node_name
+from fleetops_collectors.slurm.jobs import HOLDING_STATES, holders, parse_job
+from fleetops_collectors.slurm.nodes import parse_node
+from fleetops_collectors.slurm.shapes import Raw, records
 from fleetops_schemas.records import Job, NodeState
 
 PING_SECONDS = 3.0
@@ -94,17 +96,14 @@ class SlurmScheduler:
         if wanted is not None and not wanted:
             return {}
         raw_nodes = self._raw_nodes(wanted, deadline)
-        holding: dict[str, list[str]] = {}
-        for job in self._jobs(slurm_json.HOLDING_STATES, deadline):
-            for node in job.nodes:
-                holding.setdefault(node, []).append(job.id)
+        holding = holders(list(self._jobs(HOLDING_STATES, deadline)))
         now = self._clock.now()
-        states = (slurm_json.parse_node(r, holding.get(r["name"], ()), now) for r in raw_nodes)
+        states = (parse_node(r, holding.get(r["name"], ()), now) for r in raw_nodes)
         return {state.node: state for state in states if wanted is None or state.node in wanted}
 
     def jobs(self) -> list[Job]:
         """Jobs that hold or wait for nodes."""
-        wanted = slurm_json.HOLDING_STATES | {"PENDING"}
+        wanted = HOLDING_STATES | {"PENDING"}
         return list(self._jobs(wanted, self._deadline()))
 
     def drain(self, node: str, reason: str) -> None:
@@ -128,7 +127,7 @@ class SlurmScheduler:
         found = [raw for raw in self._raw_nodes({node}, deadline) if raw.get("name") == node]
         if not found:
             raise NotFoundError(f"Slurm knows no node {node}; see: sinfo -N")
-        if only_drained and not slurm_json.parse_node(found[0], (), self._clock.now()).drained:
+        if only_drained and not parse_node(found[0], (), self._clock.now()).drained:
             raise RefusedError(f"{node} is not drained")
         try:
             done = self._run(["scontrol", "update", *update], deadline)
@@ -148,7 +147,7 @@ class SlurmScheduler:
             said = (done.output.decode("utf-8", "replace").strip() or done.errors).splitlines()
             raise SchedulerUnavailableError(f"scontrol ping: {said[0] if said else 'no answer'}")
 
-    def _raw_nodes(self, names: set[str] | None, deadline: float) -> list[slurm_json.Raw]:
+    def _raw_nodes(self, names: set[str] | None, deadline: float) -> list[Raw]:
         by_name = names is not None and len(names) <= ASK_BY_NAME
         which = [fold(names)] if names and by_name else []
         command = ["scontrol", "show", "node", *which, "--json"]
@@ -157,7 +156,7 @@ class SlurmScheduler:
             command = ["sinfo", "--json"]
             done = self._read(command, deadline)
         with _as_unavailable():
-            listed = slurm_json.records(done.output, "nodes", " ".join(command))
+            listed = records(done.output, "nodes", " ".join(command))
         return [raw for raw in listed if raw.get("name")]
 
     def _jobs(self, states: Collection[str], deadline: float) -> Iterator[Job]:
@@ -166,8 +165,8 @@ class SlurmScheduler:
         done = self._read(command, deadline)
         now = self._clock.now()
         with _as_unavailable():
-            listed = slurm_json.records(done.output, "jobs", command[0])
-            jobs = [slurm_json.parse_job(raw, now) for raw in listed]
+            listed = records(done.output, "jobs", command[0])
+            jobs = [parse_job(raw, now) for raw in listed]
         return (job for job in jobs if job.state in states)
 
     def _read(

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from fleetops.core.errors import InputError
-from fleetops.operate.schedulers.slurm_json import parse_job, parse_node, records
+from fleetops_collectors.slurm.jobs import parse_job
+from fleetops_collectors.slurm.nodes import parse_node
+from fleetops_collectors.slurm.shapes import records
 from tests.support import fixtures
 from tests.unit.operate.builders import NOW
 
@@ -69,7 +71,7 @@ def test_a_node_of_24_11() -> None:
     [
         ("idle", ["DRAIN"], ("IDLE", "DRAIN"), True),
         ("idle+drain", None, ("IDLE", "DRAIN"), True),
-        ("down*", [], ("DOWN",), False),
+        ("down*", [], ("DOWN", "NOT_RESPONDING"), False),
         (["MIXED", "DRAIN"], None, ("MIXED", "DRAIN"), True),
         (["ALLOCATED"], None, ("ALLOCATED",), False),
         (None, None, (), False),
