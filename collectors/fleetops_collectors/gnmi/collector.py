@@ -39,6 +39,8 @@ SAMPLE_PATHS = (
     "/interfaces/interface/ethernet/state/counters",
     "/components/component/state",
     "/components/component/transceiver",
+    "/components/component/power-supply/state",
+    "/components/component/fan/state",
     "/qos/interfaces/interface/output/queues/queue/state",
 )
 RECORDING_STALE_SECONDS = 3600.0

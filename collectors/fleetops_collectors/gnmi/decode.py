@@ -9,9 +9,11 @@ from fleetops_collectors.columns import Columns, Raw
 from fleetops_collectors.decoded import Decoded
 from fleetops_collectors.device_names import part_name
 from fleetops_collectors.gnmi.newest import Leaf, NewestValues
+from fleetops_collectors.gnmi.paths import without_module
 from fleetops_collectors.gnmi.tree import (
     COMPONENT,
     INTERFACE,
+    POWER_SUPPLY,
     TRANSCEIVER,
     Component,
     Lanes,
@@ -49,6 +51,7 @@ _FIRST_CREDIBLE_YEAR = 2000
 """A target that never learnt the time stamps its values 1970 or soon after."""
 _SKEW = timedelta(minutes=5)
 """How far a target's clock may run ahead; later times are left out."""
+_INLET = re.compile(r"(?i)inlet|intake")
 _LASER_NUMBER = re.compile(r"(\d+)\D*$")
 
 
@@ -99,12 +102,10 @@ class _Decoder:
         modules = dict(self._tree.transceivers())
         for name, component in modules.items():
             self._transceiver(name, component)
-        self._out.unmapped[f"{_TEMPERATURE} of no transceiver"] += sum(
-            _TEMPERATURE in component.leaves
-            for name, component in self._tree.components.items()
-            if name not in modules
-        )
-        self._out.unmapped = +self._out.unmapped + self._values.unmapped
+        for name, component in self._tree.components.items():
+            if name not in modules:
+                self._part_of_the_switch(name, component)
+        self._out.unmapped += self._values.unmapped
         if self._values.left_out:
             self._out.problems.append(
                 f"{self._values.left_out} values beyond max_leaves were left out"
@@ -127,10 +128,26 @@ class _Decoder:
             self._add(device, OPER_STATUS, raw, state)
         self._all(device, rest)
 
-    def _all(self, device: str, leaves: Leaves) -> None:
+    def _all(self, device: str, leaves: Leaves, device_class: str = CLASS) -> None:
         for name, leaf in leaves.items():
-            if self._columns.has(CLASS, name):
-                self._add(device, name, _read(name, leaf), leaf)
+            if self._columns.has(device_class, name):
+                self._add(device, name, _read(name, leaf), leaf, device_class)
+
+    def _part_of_the_switch(self, name: str, component: Component) -> None:
+        """A supply is a device of its own; fans and temperatures are the switch's columns."""
+        kind = without_module(component.text("state/type"))
+        supply = kind == "POWER_SUPPLY" or any(
+            leaf.startswith(POWER_SUPPLY) for leaf in component.leaves
+        )
+        device, device_class = self._switch, "host"
+        if supply:
+            device, device_class = self._part(name.replace(" ", "").lower()), "power_unit"
+        self._all(device, component.leaves, device_class)
+        temperature = component.leaves.get(_TEMPERATURE)
+        if temperature is not None:
+            place = "POWER_SUPPLY" if supply else _place_of(name, kind)
+            raw = raw_of(temperature.value)
+            self._add(device, f"temperature of {place}", raw, temperature, device_class)
 
     def _transceiver(self, name: str, component: Component) -> None:
         devices: list[tuple[str, Lanes]]
@@ -168,11 +185,11 @@ class _Decoder:
             times = [time for _, time in received if time]
             self._columns.put(CLASS, device, "optics_dark_lanes", dark, min(times, default=None))
 
-    def _add(self, device: str, name: str, raw: Raw, leaf: Leaf) -> None:
+    def _add(self, device: str, name: str, raw: Raw, leaf: Leaf, device_class: str = CLASS) -> None:
         time = leaf.time
         if time is not None and (time.year < _FIRST_CREDIBLE_YEAR or time > self._now + _SKEW):
             time = None
-        self._columns.add(CLASS, device, name, self._fresh(name, raw, leaf), time)
+        self._columns.add(device_class, device, name, self._fresh(name, raw, leaf), time)
 
     def _fresh(self, name: str, raw: Raw, leaf: Leaf) -> Raw:
         if leaf.arrived < self._oldest:
@@ -216,6 +233,13 @@ class _Decoder:
         self._out.problems.append(
             f"the newest value is {abs(seconds):.0f} seconds {way}; check the switch's clock (NTP)"
         )
+
+
+def _place_of(name: str, kind: str) -> str:
+    """Where a component's temperature is taken, by its type or, for plain sensors, its name."""
+    if kind in ("INTEGRATED_CIRCUIT", "CPU"):
+        return kind
+    return "inlet" if _INLET.search(name) else "the rest"
 
 
 def from_leaf(leaf: Leaf) -> Raw:

@@ -14,9 +14,12 @@ from fleetops_schemas.readings import Quality
 INTERFACE = "interfaces/interface"
 COMPONENT = "components/component"
 TRANSCEIVER = f"{COMPONENT}/transceiver"
+POWER_SUPPLY = f"{COMPONENT}/power-supply"
 QUEUE = "qos/interfaces/interface"
 _SUFFIX = re.compile(r"(?i)[-_ /.]*(?:transceiver|xcvr|optics?|q?sfp[a-z0-9-]*|osfp[a-z0-9-]*)$")
 _PREFIX = re.compile(r"(?i)^(?:transceiver|xcvr|optics?)[-_ /.]*")
+_PLACE = re.compile(r"\d+(?:/\d+)+(?::\d+)?$")
+"""Slot and port at the end of a name; at least two numbers, since one is too little to go by."""
 _LASER = re.compile(r"(?i)laser|\bels(?:fp)?")
 _MAX_PARENTS = 8
 _NO_PORT = frozenset(
@@ -100,7 +103,7 @@ class Tree:
         """Interfaces that a transceiver serves, each with its lanes or None for all of them.
 
         By ``interface/state/transceiver``, else by the port that both say they are at, else by
-        their names.
+        their names: equal but for words like transceiver, or with the same slot and port in them.
         """
         found = [
             (interface, _lanes(leaves))
@@ -118,7 +121,20 @@ class Tree:
         if found:
             return found
         names = (component, _SUFFIX.sub("", component), _PREFIX.sub("", component))
-        return next(([(name, None)] for name in names if name in self.interfaces), [])
+        same = [name for name in names if name in self.interfaces] or self._at_the_place(component)
+        return [(name, None) for name in same[:1]]
+
+    def _at_the_place(self, component: str) -> list[str]:
+        """The interface with the same location in its name (``Optics0/0/0/1``), if it is one."""
+        place = _PLACE.search(_SUFFIX.sub("", component))
+        if place is None:
+            return []
+        found = [
+            interface
+            for interface in self.interfaces
+            if (own := _PLACE.search(interface)) and own[0] == place[0]
+        ]
+        return found if len(found) == 1 else []
 
     def laser_of(self, component: str) -> str | None:
         """The transceiver that a component is the external laser of, or None."""

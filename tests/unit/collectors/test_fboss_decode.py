@@ -75,7 +75,7 @@ def test_counters_of_a_port() -> None:
             "transmit_discards_total": Quality.SATURATED,
             "pfc_receive_total": 11,
             "pfc_transmit_total": 4,
-            "pfc_receive_pause_seconds": 1.5,
+            "pfc_receive_seconds_total": 1.5,
             "ecn_marked_total": 21,
             "queue_dropped_total": 2,
             "fec_uncorrectable_total": 7,

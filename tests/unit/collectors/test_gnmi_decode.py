@@ -145,6 +145,7 @@ def test_a_module_of_two_ports_gives_each_its_lanes_and_both_its_temperature() -
         ("Ethernet1/1", "Ethernet1/1-Transceiver", {}),
         ("Ethernet1/1", "Ethernet1/1", {}),
         ("ethernet-1/1", "transceiver-ethernet-1/1", {}),
+        ("HundredGigE0/0/0/1", "Optics0/0/0/1", {}),
         ("et-0/0/0", "FPC0:PIC0:PORT0:Xcvr0", {"parent": "PORT0", "hardware-port": "PORT0"}),
     ],
 )
@@ -263,6 +264,44 @@ def test_a_clock_that_is_wrong_is_told() -> None:
     ahead = decode({octets: 1}, NOW + timedelta(hours=2))
     assert only(ahead)[3:] == (1, "By", Quality.GOOD, None), "a time to come is left out"
     assert "7200 seconds ahead" in ahead.problems[0]
+
+
+def test_the_switch_itself() -> None:
+    component = "/components/component"
+    supply = {"input-voltage": "231.5", "enabled": True}
+    decoded = decode(
+        {
+            f"{component}[name=PSU 1]/power-supply/state": supply,
+            f"{component}[name=PSU 1]/state": {
+                "type": "POWER_SUPPLY",
+                "temperature": {"instant": 41},
+            },
+            f"{component}[name=PSU 1]/power-supply/state/output-power": b"\x44\x02\x20\x00",
+            f"{component}[name=Fan1/1]/fan/state/speed": 9000,
+            f"{component}[name=Fan1/2]/fan/state/speed": 8200,
+            f"{component}[name=NPU0]/state": {
+                "type": "openconfig-platform-types:INTEGRATED_CIRCUIT",
+                "temperature": {"instant": "71.5"},
+            },
+            f"{component}[name=CPU0]/state": {"type": "CPU", "temperature": {"instant": "50"}},
+            f"{component}[name=Inlet sensor]/state/temperature/instant": "24.5",
+            f"{component}[name=Board]/state/temperature/instant": "39",
+        }
+    )
+    assert cells(decoded) == {
+        "leaf1/psu1": {
+            "output_power_watts": 520.5,
+            "input_voltage_volts": 231.5,
+            "hotspot_temperature_celsius": 41,
+        },
+        "leaf1": {
+            "fan_speed_rpm": 8200,
+            "asic_temperature_celsius": 71.5,
+            "cpu_temperature_celsius": 50,
+            "inlet_temperature_celsius": 24.5,
+            "board_temperature_celsius": 39,
+        },
+    }
 
 
 def test_identities() -> None:

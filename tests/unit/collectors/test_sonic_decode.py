@@ -67,8 +67,8 @@ def test_counters_of_a_port() -> None:
         "fec_uncorrectable_total": 3,
         "pfc_receive_total": 28,
         "pfc_transmit_total": Quality.MISSING,
-        "pfc_receive_pause_seconds": 1.5,
-        "pfc_transmit_pause_seconds": 0.25,
+        "pfc_receive_seconds_total": 1.5,
+        "pfc_transmit_seconds_total": 0.25,
         "fec_tail_symbols": 7,
     }
 
@@ -358,7 +358,7 @@ def test_real_counters() -> None:
         "fec_tail_symbols": 7,
         "pfc_receive_total": 1200 + sum(range(201, 208)),
         "pfc_transmit_total": 1210 + sum(range(211, 218)),
-        "pfc_receive_pause_seconds": pytest.approx(
+        "pfc_receive_seconds_total": pytest.approx(
             12 + sum(20.000000 + n / 1e6 for n in range(1, 8))
         ),
         "ecn_marked_total": 1088,
