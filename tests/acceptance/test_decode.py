@@ -35,9 +35,9 @@ def qualities(readings: list[dict[str, Any]]) -> dict[str, int]:
 def test_redfish_captures() -> None:
     redfish = fixtures() / "redfish"
     tray = answer("decode", "redfish", redfish / "gb300_lambda")
-    assert qualities(tray) == {"good": 956}
+    assert qualities(tray) == {"good": 1569}
     assert Counter(one["device_class"] for one in tray) == {
-        **{"fabric_port": 796, "accelerator": 151},
+        **{"fabric_port": 1376, "accelerator": 184},
         **{"host": 5, "coolant_unit": 4},
     }
     others = [
@@ -45,7 +45,7 @@ def test_redfish_captures() -> None:
         *("public-cooling-unit", "public-power-shelf", "public-liquid-cooled-server"),
     ]
     readings = answer("decode", "redfish", *(redfish / name for name in others))
-    good = 940 + 121 + 31 + 60 + 40
+    good = 1552 + 121 + 31 + 60 + 40
     assert qualities(readings) == {"good": good, "absent": 5 + 6}
 
 

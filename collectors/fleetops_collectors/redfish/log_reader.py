@@ -17,7 +17,7 @@ MAX_ENTRIES_FETCHED = 100
 class _Tail(NamedTuple):
     """Where a log ended that grows at its end."""
 
-    count: int
+    length: int
     last: str
     """URI of its last entry; another one there means that the log was cleared or is full."""
 
@@ -62,7 +62,7 @@ class LogReader:
         tail = self._tails.get(log)
         if tail is None or not self._may_skip or not self._offers_skip():
             return None
-        address = f"{log}?$skip={tail.count - 1}"
+        address = f"{log}?$skip={tail.length - 1}"
         try:
             members = await self._pages(await fetch(address), fetch)
         except (InputError, NotFoundError):
@@ -70,7 +70,7 @@ class LogReader:
             return None
         if not members or uri_of(members[0]) != tail.last:
             return None
-        self._reached[log] = _Tail(tail.count - 1 + len(members), uri_of(members[-1]))
+        self._reached[log] = _Tail(tail.length - 1 + len(members), uri_of(members[-1]))
         return members
 
     async def _all_members(self, log: str, fetch: Fetch) -> list[Json]:

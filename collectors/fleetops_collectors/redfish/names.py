@@ -79,6 +79,7 @@ class Names:
         self._rack = rack
         self._bases: dict[str, Subject] = {}
         self._subjects: dict[str, Subject | None] = {}
+        self._by_types: dict[tuple[str, ...], list[tuple[str, Json]]] = {}
 
     def subject(self, uri: str) -> Subject | None:
         """The device that the resource at ``uri`` speaks of; None if none has a table."""
@@ -108,6 +109,11 @@ class Names:
         """The resource at ``uri`` as it was when names were made; empty if it was not there."""
         return self._tree.get(uri, {})
 
+    def _of_type(self, *types: str) -> list[tuple[str, Json]]:
+        if types not in self._by_types:
+            self._by_types[types] = self._tree.of_type(*types)
+        return self._by_types[types]
+
     def accelerator(self, host: str, name: str) -> Subject:
         """The accelerator of that id; ``GPU_SXM_1`` is the first, as NVIDIA counts sockets."""
         found = _GPU_IN_ID.search(name)
@@ -133,7 +139,7 @@ class Names:
         if self._host:
             return Subject("host", self._host)
         for found in ("ComputerSystem", "CoolingUnit", "PowerDistribution", "Chassis"):
-            for uri, _ in self._tree.of_type(found):
+            for uri, _ in self._of_type(found):
                 if subject := self.subject(uri):
                     return subject
         return Subject("host", self._device or "unknown")
@@ -172,7 +178,7 @@ class Names:
         return Subject(device_class, device)
 
     def _chassis(self, uri: str, name: str, chassis: Json) -> Subject:
-        for equipment, resource in self._tree.of_type("CoolingUnit", "PowerDistribution"):
+        for equipment, resource in self._of_type("CoolingUnit", "PowerDistribution"):
             if uri in links(resource, "Chassis") and (base := self.base(equipment)):
                 return base
         for link in links(chassis, "CoolingUnits", "PowerDistribution"):
@@ -190,7 +196,7 @@ class Names:
         """The system that a chassis, a board in it, or an accelerator's module belongs to."""
         for link in links(chassis, "ComputerSystems", "Processors"):
             return segments(link)[1]
-        for other, resource in self._tree.of_type("ComputerSystem", "Processor"):
+        for other, resource in self._of_type("ComputerSystem", "Processor"):
             if uri in links(resource, "Chassis"):
                 return "".join(segments(other)[1:2])
         for link in links(chassis, "ContainedBy"):
@@ -201,12 +207,12 @@ class Names:
 
     @cached_property
     def _device_class(self) -> str:
-        if self._tree.of_type("CoolingUnit", "ThermalEquipment"):
+        if self._of_type("CoolingUnit", "ThermalEquipment"):
             return "coolant_unit"
-        return "power_unit" if self._tree.of_type("PowerSupply", "PowerEquipment") else "host"
+        return "power_unit" if self._of_type("PowerSupply", "PowerEquipment") else "host"
 
     def _is_shelf(self, name: str, chassis: Json) -> bool:
-        if self._tree.of_type("ComputerSystem"):
+        if self._of_type("ComputerSystem"):
             return False
         root = self._tree.get(ROOT, {})
         named = _SHELF_ID.search(name) or _SHELF_ID.search(text_of(chassis.get("Name")))
@@ -217,7 +223,7 @@ class Names:
         if self._device:
             return Subject("power_unit", self._device)
         identity = [chassis.get(key) for key in ("Model", "PartNumber", "SerialNumber")]
-        for other, resource in self._tree.of_type("Chassis"):
+        for other, resource in self._of_type("Chassis"):
             same = identity == [
                 resource.get(key) for key in ("Model", "PartNumber", "SerialNumber")
             ]
@@ -236,13 +242,13 @@ class Names:
             return Subject("host", self._host)
         managed = [
             uri
-            for uri, resource in self._tree.of_type("ComputerSystem", "Chassis")
+            for uri, resource in self._of_type("ComputerSystem", "Chassis")
             if any(segments(link)[-1] == name for link in links(resource, "ManagedBy"))
         ]
         for uri in sorted(managed, key=lambda uri: segments(uri)[:1] != ["Systems"]):
             if subject := self.subject(uri):
                 return subject
-        systems = self._tree.of_type("ComputerSystem")
+        systems = self._of_type("ComputerSystem")
         only = id_of(systems[0][0]) if len(systems) == 1 else name
         return Subject("host", safe(only))
 
@@ -274,7 +280,7 @@ class Names:
     def _order_of(self, name: str) -> int:
         names = {
             id_of(uri)
-            for uri, resource in self._tree.of_type("Processor")
+            for uri, resource in self._of_type("Processor")
             if text_of(resource.get("ProcessorType")) in _ACCELERATOR_TYPES
         }
         return sorted(names | {name}, key=natural).index(name)

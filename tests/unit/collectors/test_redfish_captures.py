@@ -44,15 +44,15 @@ def cell(result: Decoded, device: str, metric: str) -> Reading:
     [
         (
             "gb300_lambda",
-            {"fabric_port": 796, "accelerator": 151, "host": 5, "coolant_unit": 4},
-            {"good": 956},
+            {"fabric_port": 1376, "accelerator": 184, "host": 5, "coolant_unit": 4},
+            {"good": 1569},
             0,
             0,
         ),
         (
             "gb300_lambda/happypath",
-            {"fabric_port": 796, "accelerator": 140, "host": 4},
-            {"good": 940},
+            {"fabric_port": 1376, "accelerator": 172, "host": 4},
+            {"good": 1552},
             0,
             0,
         ),
