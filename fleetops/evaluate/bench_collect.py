@@ -8,10 +8,10 @@ from fleetops.evaluate.bench_decoders import (
     gnmi_decoding,
     prometheus_decoding,
     report_decoding,
-    step_reporting,
 )
 from fleetops.evaluate.bench_fleet import FleetResult, bench_fleet
 from fleetops.evaluate.bench_reads import modbus_reading, redfish_reading
+from fleetops.evaluate.bench_reporter import ReporterCost, bench_reporter
 from fleetops.evaluate.meter import Rate
 
 
@@ -21,10 +21,7 @@ class CollectResult(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     rates: tuple[Rate, ...]
-    step_report_microseconds: float
-    """Median of one call of ``StepReporter.report``."""
-    step_report_baseline_microseconds: float
-    """Of setting five labelled gauges of prometheus_client."""
+    reporter: ReporterCost
     fleet: FleetResult
 
 
@@ -39,10 +36,8 @@ def bench_collect(
         modbus_reading(seconds),
         gnmi_decoding(seconds),
     ]
-    ours, base = step_reporting()
     return CollectResult(
         rates=tuple(rates),
-        step_report_microseconds=ours,
-        step_report_baseline_microseconds=base,
+        reporter=bench_reporter(),
         fleet=bench_fleet(hosts, interval_seconds),
     )

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import socket
-import time
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel
 
@@ -23,7 +18,6 @@ from fleetops_collectors.gnmi.paths import parse_path
 from fleetops_collectors.prometheus import decode_prometheus
 from fleetops_collectors.redfish import Service, Tree, decode_resources
 from fleetops_collectors.redfish.decode import Structure
-from fleetops_collectors.training.reporter import StepReporter
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 PORTS = 128
@@ -41,7 +35,6 @@ GNMI_LEAVES = (
     *("in-octets", "out-octets", "in-errors", "out-errors", "in-discards", "out-discards"),
     *("in-fcs-errors", "carrier-transitions"),
 )
-STEPS = 20_000
 PROMETHEUS = (
     "Prometheus 2: 300,000 samples/s on 6 cores, scrape to disk (github.com/nfelsen/prombench)"
 )
@@ -132,47 +125,6 @@ def gnmi_decoding(seconds: float) -> Rate:
         repeat(models, seconds),
         TELEGRAF,
     )
-
-
-def step_reporting() -> tuple[float, float]:
-    """Microseconds of one report of a step, to a collector that listens, and of five gauges."""
-    with TemporaryDirectory(prefix="fleetops-bench-") as folder:
-        path = str(Path(folder) / "training.sock")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as collector:
-            collector.bind(path)
-            collector.setblocking(False)
-            with StepReporter(rank=0, job="81", socket_path=path) as reporter:
-                ours = _per_step(lambda step: _report_step(reporter, collector, step))
-    registry = CollectorRegistry()
-    gauges = [Gauge(f"step_{n}", "x", ["rank"], registry=registry) for n in range(5)]
-
-    def set_gauges(step: int) -> float:
-        began = time.perf_counter()
-        for gauge in gauges:
-            gauge.labels("0").set(step)
-        return time.perf_counter() - began
-
-    return ours, _per_step(set_gauges)
-
-
-def _report_step(reporter: StepReporter, collector: socket.socket, step: int) -> float:
-    began = time.perf_counter()
-    reporter.report(
-        step=step,
-        step_seconds=4.0,
-        compute_seconds=3.0,
-        communication_seconds=0.9,
-        data_wait_seconds=0.1,
-    )
-    spent = time.perf_counter() - began
-    collector.recv(4096)  # the collector's share of the work is not the job's
-    return spent
-
-
-def _per_step(work: object) -> float:
-    assert callable(work)  # noqa: S101
-    spent = sorted(work(step) for step in range(STEPS))
-    return float(spent[len(spent) // 2]) * 1e6
 
 
 def _report() -> dict[str, object]:

@@ -47,7 +47,7 @@ def test_collect_tells_rates_a_report_and_a_fleet() -> None:
         assert one["per_second_per_core"] == pytest.approx(one["count"] / one["cpu_seconds"])
         assert one["baseline_per_second_per_core"] > 0
         assert one["published"]
-    assert 0 < found["step_report_microseconds"] < 1000
+    assert 0 < found["reporter"]["burst_p50_us"] < 1000
     fleet = found["fleet"]
     assert (fleet["hosts"], fleet["failed"]) == (64, 0)
     assert fleet["rounds"] >= 2 * 64

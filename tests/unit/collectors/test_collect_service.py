@@ -83,7 +83,7 @@ def test_a_runner_that_ends_is_an_error_and_is_started_again(
     tmp_path: Path, bus: LocalBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = CollectService.create(config(tmp_path), bus.producer(), SystemClock())
-    monkeypatch.setattr("fleetops_collectors.runner.CollectorRunner._tick_for_ever", _broken)
+    monkeypatch.setattr("fleetops_collectors.runner.runner.CollectorRunner._tick_for_ever", _broken)
     assert service.turn()
     assert service._thread is not None
     service._thread.join(5)
