@@ -71,7 +71,7 @@ def decode_gnmi(
         now: The time to judge ages by, aware; for a recording its latest.
         in_host: Whether the switch is a host of the inventory.
         stale_after_seconds: Sampled values are stale when they arrived, or were seen by the
-            target, longer ago; values that are told on change only when they arrived so.
+            target, longer ago; values that are told on change only when nothing arrived since.
     """
     decoder = _Decoder(values, switch, now, in_host, timedelta(seconds=stale_after_seconds))
     return decoder.decode()
@@ -192,12 +192,17 @@ class _Decoder:
         self._columns.add(device_class, device, name, self._fresh(name, raw, leaf), time)
 
     def _fresh(self, name: str, raw: Raw, leaf: Leaf) -> Raw:
+        """The value, or ``stale``.
+
+        What is told on change holds for as long as the target says anything at all: many targets
+        pass over the heartbeat that they are asked for.
+        """
+        if name in ON_CHANGE:
+            heard = self._values.last_arrival or leaf.arrived
+            return Quality.STALE if heard < self._oldest else raw
         if leaf.arrived < self._oldest:
             return Quality.STALE
-        time = leaf.time
-        if time is None or name in ON_CHANGE:
-            return raw
-        return Quality.STALE if time < self._oldest else raw
+        return Quality.STALE if leaf.time and leaf.time < self._oldest else raw
 
     def _identify(self, device: str, name: str, component: Component) -> None:
         said = {

@@ -66,6 +66,8 @@ class NewestValues:
         """Leaves beyond the bound."""
         self.newest_time: datetime | None = None
         """The target's latest own time."""
+        self.last_arrival: datetime | None = None
+        """When anything came last."""
 
     def __len__(self) -> int:
         return self._size
@@ -76,6 +78,7 @@ class NewestValues:
 
     def apply(self, notification: Notification, arrived: datetime) -> None:
         """Takes a message: deletions first, as the specification has it."""
+        self.last_arrival = arrived
         if notification.replaces is not None:
             self._delete(notification.replaces)
         for path in notification.deletes:

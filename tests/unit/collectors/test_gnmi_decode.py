@@ -254,6 +254,23 @@ def test_ages() -> None:
     assert only(decode({octets: 1}, epoch))[3:] == (None, "By", Quality.STALE, None)
 
 
+def test_what_is_told_on_change_holds_while_the_target_says_anything() -> None:
+    table = NewestValues()
+    said = {"oper-status": "UP", "counters/in-octets": 1}
+    before = NOW - timedelta(minutes=10)
+    for leaf, word in said.items():
+        path = parse_path(f"{PORT}/state/{leaf}")
+        table.apply(Notification(before, [(path, word)], []), before)
+    out = parse_path(f"{PORT}/state/counters/out-octets")
+    table.apply(Notification(NOW, [(out, 5)], []), NOW)
+    found = cells(decode_gnmi(table, switch="leaf1", now=NOW, stale_after_seconds=180))
+    assert found["leaf1/Ethernet1-1"] == {
+        "link_state": 1,
+        "receive_bytes_total": Quality.STALE,
+        "transmit_bytes_total": 5,
+    }
+
+
 def test_a_clock_that_is_wrong_is_told() -> None:
     octets = f"{PORT}/state/counters/in-octets"
     behind = decode({octets: 1}, NOW - timedelta(hours=2))

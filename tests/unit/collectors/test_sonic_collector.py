@@ -22,6 +22,7 @@ from fleetops_collectors.sonic import SonicCollector, SonicConfig
 from fleetops_schemas.readings import Quality
 from tests.redis_testbed import dump_of, fill, redis_running
 from tests.support import fixtures
+from tests.tls_proxy import make_certificate, tls_proxy
 
 PORTS = 64
 QUEUES = 20
@@ -148,6 +149,17 @@ def test_a_server_that_is_there_again_is_read_again(tmp_path: Path) -> None:
             return await collector.collect(target)
 
     assert len(run("redis://127.0.0.1:1", act).readings) == PORTS * 7
+
+
+def test_over_tls_that_is_verified(tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    with redis_running(tmp_path) as port, tls_proxy(port, certificate, key) as secure:
+        fill(port, a_switch())
+        url = f"rediss://127.0.0.1:{secure}"
+        with pytest.raises(TemporaryError, match="leaf1-redis"):
+            run(url, once)
+        for options in ({"ca_file": str(certificate)}, {"verify_tls": False}):
+            assert len(run(url, once, **options).readings) == PORTS * 7
 
 
 @contextmanager
