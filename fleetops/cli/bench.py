@@ -63,7 +63,7 @@ FLEET_TEXT = """\
     ours      {samples_per_second:,.0f} samples/s with {cpu_cores:.2f} cores and
               {megabytes:,.0f} MiB at most, the bus included;
               {rounds:,} rounds, {late_rounds} late, {failed} failed
-    wire      {bytes_per_sample:.2f} bytes a sample on the bus, heartbeats included
+    wire      {bytes_per_sample:.2f} bytes a sample on the bus
     published {published}
 """
 
