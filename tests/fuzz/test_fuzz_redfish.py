@@ -13,7 +13,7 @@ from fleetops_collectors.redfish import Service, Tree, decode_resources
 from fleetops_collectors.redfish.directory import parse
 from fleetops_collectors.redfish.event_reader import records_of
 from fleetops_collectors.redfish.server_sent import Message, StreamParser
-from fleetops_collectors.redfish.told import Telling, Told
+from fleetops_collectors.redfish.told import STREAM, Telling, Told
 from fleetops_collectors.redfish.tree import ROOT, uri_of
 from fleetops_collectors.redfish.values import objects_of
 from fleetops_schemas.readings import Reading
@@ -111,7 +111,7 @@ class TestFuzzRedfishStream(DecoderFuzz):
         resource = parse(message.data, "fuzz")
         tree.put(uri_of(resource) or f"{ROOT}/x", resource)
         for uri, record in records_of(resource):
-            if told.is_news(Telling.of(record, uri, NOW), "stream"):
+            if told.is_news(Telling.of(record, uri, NOW), STREAM):
                 tree.put(uri, record)
 
 

@@ -13,7 +13,7 @@ from fleetops_collectors.redfish.crawl import Crawl, Fetch, Round
 from fleetops_collectors.redfish.event_stream import EventStream
 from fleetops_collectors.redfish.log_positions import LogPositions
 from fleetops_collectors.redfish.log_reader import LogReader
-from fleetops_collectors.redfish.told import Telling, Told, Way
+from fleetops_collectors.redfish.told import STREAM, Telling, Told
 from fleetops_collectors.redfish.tree import ROOT, Tree, type_of, uri_of
 from fleetops_collectors.redfish.values import Json, object_of, objects_of, text_of
 
@@ -74,7 +74,7 @@ class EventReader:
         self._take_logs(found, read.tree, now)
         self._take_stream(read.tree, now, at)
         after = (self._cursor.logs, self._cursor.last_event_id, self._told)
-        return None if before == after else self._cursor.model_dump_json()
+        return None if before == after else self._cursor.model_dump_json(exclude_defaults=True)
 
     def _listen(self) -> None:
         """Opens the stream, if there is one and it is wanted; once."""
@@ -122,7 +122,7 @@ class EventReader:
         since = now - timedelta(seconds=self._config.log_lookback_seconds)
         for log, entries in found.items():
             for entry in self._cursor.unread(log, entries, since):
-                self._tell(uri_of(entry) or f"{log}/{entry.get('Id')}", entry, "log", tree, now)
+                self._tell(uri_of(entry) or f"{log}/{entry.get('Id')}", entry, log, tree, now)
         self._logs.take()
 
     def _take_stream(self, tree: Tree, now: datetime, at: float) -> None:
@@ -135,10 +135,10 @@ class EventReader:
             if self._config.events == "log":
                 continue
             for uri, record in records_of(payload.resource):
-                self._tell(uri, record, "stream", tree, now)
+                self._tell(uri, record, STREAM, tree, now)
         self._cursor.last_event_id = self._stream.last_id
 
-    def _tell(self, uri: str, entry: Json, way: Way, tree: Tree, now: datetime) -> None:
+    def _tell(self, uri: str, entry: Json, way: str, tree: Tree, now: datetime) -> None:
         self._told += 1
         if self._cursor.told.is_news(Telling.of(entry, uri, now), way):
             tree.put(uri, entry)

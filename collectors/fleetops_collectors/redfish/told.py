@@ -1,14 +1,14 @@
-"""One happening, told twice: by the event stream and by a log.
+"""One happening, told more than once: by the event stream and by logs.
 
-Events rarely name the log entry that is made of them, and the two may differ in id, text and, by
-rounding, in time. So a telling on one way is held against those on the other that are not yet
-matched: the same message, within two seconds, and no contradiction in arguments or origin.
+Events rarely name the log entry that is made of them, some controllers write one entry into several
+logs, and the tellings may differ in id, text and, by rounding, in time. So a telling on one way is
+held against the happenings that this way has not told yet: the same message, within two seconds,
+and no contradiction in arguments or origin.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
@@ -18,15 +18,16 @@ from fleetops_collectors.redfish.messages import MessageId
 from fleetops_collectors.redfish.tree import uri_of
 from fleetops_collectors.redfish.values import Json, text_of
 
-Way = Literal["stream", "log"]
+STREAM = "stream"
+"""The way of an event stream; that of a log is its URI."""
 SAME_TIME = timedelta(seconds=2)
 """Log entries are stamped in whole seconds, some of them when they are written."""
 MAX_KEPT = 128
-"""Tellings remembered of each way."""
+"""Happenings remembered of one service."""
 
 
 class Telling(BaseModel):
-    """What two tellings of one happening have in common."""
+    """What tellings of one happening have in common."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -37,8 +38,6 @@ class Telling(BaseModel):
     event_id: str = ""
     origin: str = ""
     arguments: tuple[str, ...] = ()
-    is_matched: bool = False
-    """Whether the other way told the same."""
 
     @classmethod
     def of(cls, entry: Json, uri: str, now: datetime) -> Telling:
@@ -56,40 +55,50 @@ class Telling(BaseModel):
 
     def is_same(self, other: Telling) -> bool:
         """Whether both tell of one happening."""
+        if abs(self.time - other.time) > SAME_TIME:
+            return False  # also where ids return after a log was cleared
         if self.entry == other.entry:
-            return self.time == other.time  # ids return after a log was cleared
+            return True
         return (
-            self.key == other.key
-            and abs(self.time - other.time) <= SAME_TIME
+            bool(self.key)
+            and self.key == other.key
             and _agree(self.origin, other.origin)
             and _agree(self.arguments, other.arguments)
         )
 
 
+class Happening(BaseModel):
+    """What was told, and on which ways so far."""
+
+    telling: Telling
+    ways: list[str]
+    event_id: str = ""
+    """As the stream calls it."""
+
+
 class Told(BaseModel):
-    """What was told of late, by way."""
+    """What was told of late."""
 
-    stream: list[Telling] = []
-    log: list[Telling] = []
+    happenings: list[Happening] = []
 
-    def is_news(self, telling: Telling, way: Way) -> bool:
-        """Whether it was not told on the other way; each telling stands for one happening."""
-        others, own = (self.log, self.stream) if way == "stream" else (self.stream, self.log)
-        if way == "stream" and telling.event_id and any(_repeats(telling, one) for one in own):
-            return False  # a service that knows no Last-Event-ID sends its buffer again
-        match = next(
-            (n for n, one in enumerate(others) if not one.is_matched and telling.is_same(one)), None
-        )
-        if match is not None:
-            others[match] = others[match].model_copy(update={"is_matched": True})
-            telling = telling.model_copy(update={"is_matched": True})
-        own.append(telling)
-        del own[:-MAX_KEPT]
-        return match is None
+    def is_news(self, telling: Telling, way: str) -> bool:
+        """Whether it was not told on another way; on one way each telling is a happening."""
+        for one in self.happenings:
+            if way in one.ways:
+                if way == STREAM and _repeats(telling, one):
+                    return False  # a service that knows no Last-Event-ID sends its buffer again
+            elif telling.is_same(one.telling):
+                one.ways.append(way)
+                one.event_id = one.event_id or telling.event_id
+                return False
+        self.happenings.append(Happening(telling=telling, ways=[way], event_id=telling.event_id))
+        del self.happenings[:-MAX_KEPT]
+        return True
 
 
-def _repeats(one: Telling, other: Telling) -> bool:
-    return (one.event_id, one.time, one.key) == (other.event_id, other.time, other.key)
+def _repeats(telling: Telling, told: Happening) -> bool:
+    same_time = abs(telling.time - told.telling.time) <= SAME_TIME
+    return bool(telling.event_id) and telling.event_id == told.event_id and same_time
 
 
 def _agree(one: object, other: object) -> bool:

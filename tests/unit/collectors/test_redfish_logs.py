@@ -111,6 +111,29 @@ class TestLogs:
         assert service.gets(f"{log}/Entries") == 0
 
 
+class TestSeveralLogs:
+    def test_one_happening_in_two_logs_is_one_event(self) -> None:
+        resources = tray()
+        resources["/redfish/v1/Managers/BMC"]["DateTime"] = "2026-01-01T00:00:00Z"
+        other = "/redfish/v1/Managers/BMC/LogServices/SEL"
+        resources["/redfish/v1/Managers/BMC/LogServices"]["Members"].append(link(other))
+        resources[other] = resource(other, "LogService", Entries=link(f"{other}/Entries"))
+        told = entry(1, "2025-12-31T23:59:00Z", TestLogs.LEAK)
+        again = {**entry(7, "2025-12-31T23:59:01Z", TestLogs.LEAK)}
+        another = {**entry(8, "2025-12-31T23:59:01Z", TestLogs.LEAK), "MessageArgs": ["Leak1"]}
+        resources[ENTRIES]["Members"] = [told]
+        resources[f"{other}/Entries"] = {
+            "Members": [
+                {**one, "@odata.id": f"{other}/Entries/{one['Id']}"} for one in (again, another)
+            ]
+        }
+        scrape = using(RedfishService(resources), once)
+        assert [event.text for event in scrape.events] == [
+            "Leak detector 'Leak0' reports it.",
+            "Leak detector 'Leak1' reports it.",
+        ]
+
+
 class TestNewEntriesAlone:
     """A service with ``$skip`` is not asked for a whole log again."""
 
