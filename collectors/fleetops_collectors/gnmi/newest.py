@@ -93,6 +93,7 @@ class NewestValues:
         """Forgets everything, as before a subscription that tells all again."""
         self._groups.clear()
         self._size = 0
+        self.newest_time = self.last_arrival = None
 
     def _put(self, path: Path, leaf: Leaf) -> None:
         schema = schema_of(path)

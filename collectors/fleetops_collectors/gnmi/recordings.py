@@ -19,6 +19,8 @@ from fleetops_collectors.gnmi.paths import Elem, Path, parse_path, without_modul
 from fleetops_collectors.gnmi.values import KEY_LEAVES, typed_value
 from fleetops_collectors.json_input import parse_documents
 
+_MAX_LISTS = 4
+"""How deep messages stand in lists; one, or two where each line is a list."""
 _POSITION = re.compile(r"(.+)\.(\d{1,6})")
 """gnmic flattens lists into ``channel.0``."""
 
@@ -40,16 +42,17 @@ def notifications_of(data: bytes, where: str) -> Iterator[Notification]:
         yield from _messages(document)
 
 
-def _messages(document: object) -> Iterator[Notification]:
+def _messages(document: object, depth: int = _MAX_LISTS) -> Iterator[Notification]:
     """By its shape, since the tools' documents carry no type."""
-    if isinstance(document, list):
+    if isinstance(document, list) and depth:
         for one in document:
-            yield from _messages(one)
+            yield from _messages(one, depth - 1)
     if not isinstance(document, Mapping):
         return
     if "notification" in document or "notifications" in document:
         for name in ("notification", "notifications"):
-            yield from _messages(document.get(name))
+            if isinstance(document.get(name), list) and depth:
+                yield from _messages(document[name], depth - 1)
     elif isinstance(document.get("values"), Mapping) or "tags" in document:
         yield _event(document)
     elif isinstance(document.get("update"), Mapping):

@@ -52,7 +52,10 @@ class Stream:
             InputError: the target refuses.
             TemporaryError: it does not answer.
         """
-        if self._task is None or self._task.done():
+        if self._task is not None and self._task.done():
+            ended, self._task = self._task, None
+            ended.result()  # what nobody foresaw is the runner's to count
+        if self._task is None:
             self._task = asyncio.create_task(self._run(), name=f"gnmi-{self._target.name}")
             self._news.clear()
         if not self.synced and self.error is None:
@@ -104,10 +107,8 @@ class Stream:
             stub = gNMIStub(channel)
             metadata = self._config.metadata()
             encoding = await self._encoding(stub, metadata)
-            call = stub.Subscribe(metadata=metadata)
-            await call.write(self._request(encoding))
             self.values.clear()
-            async for response in call:
+            async for response in stub.Subscribe(_only(self._request(encoding)), metadata=metadata):
                 self._take(response)
                 yield
         finally:
@@ -165,3 +166,9 @@ class Stream:
         self.values.clear()
         self.error = error
         self._news.set()
+
+
+async def _only(request: Any) -> AsyncIterator[Any]:  # noqa: ANN401
+    """The one request; the stream stays open behind it, since its end would end the answers."""
+    yield request
+    await asyncio.Event().wait()

@@ -17,6 +17,7 @@ from fleetops_collectors.columns import Raw
 from fleetops_collectors.gnmi.paths import Elem, Path, without_module
 from fleetops_collectors.json_input import parse_json
 from fleetops_collectors.number_text import number_of
+from fleetops_collectors.quality import LARGEST_INTEGER
 from fleetops_schemas.readings import Quality
 
 MAX_DEPTH = 32
@@ -104,7 +105,7 @@ def _decimal(value: object) -> float | None:
     digits, precision = number_of(value["digits"]), number_of(value.get("precision", 0))
     if isinstance(digits, Quality) or isinstance(precision, Quality):
         return None
-    if not 0 <= precision <= _LARGEST_PRECISION:
+    if not (0 <= precision <= _LARGEST_PRECISION and abs(digits) <= LARGEST_INTEGER):
         return None
     return decimal(int(digits), int(precision))
 

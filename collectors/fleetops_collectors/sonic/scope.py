@@ -79,12 +79,12 @@ class Scope:
     def time_of(self, fields: Fields) -> datetime | None:
         """When the row was written, where it says so; a time to come says nothing."""
         for name, pattern in _TIMES:
+            zone = UTC if name == "last_update_time" else self.zone
             try:
                 written = datetime.strptime(fields.get(name, ""), pattern)  # noqa: DTZ007 (below)
-            except ValueError:
+                time = written.replace(tzinfo=zone).astimezone(UTC)
+            except (ValueError, OverflowError):  # no time, or one before the year 1 in UTC
                 continue
-            zone = UTC if name == "last_update_time" else self.zone
-            time = written.replace(tzinfo=zone).astimezone(UTC)
             return time if time <= self.now + timedelta(minutes=5) else None
         return None
 

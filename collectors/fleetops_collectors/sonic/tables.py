@@ -43,12 +43,13 @@ def tables_of(document: object) -> tuple[Tables, int]:
     return tables, others
 
 
-def _entries(document: object) -> Iterator[tuple[str, object]]:
+def _entries(document: object, *, inside: bool = False) -> Iterator[tuple[str, object]]:
+    """Keys and what they hold; ``inside`` of a database there are no further ones."""
     if not isinstance(document, Mapping):
         return
     for key, value in document.items():
-        if _DATABASE.fullmatch(key) and isinstance(value, Mapping):
-            yield from _entries(value)
+        if not inside and _DATABASE.fullmatch(key) and isinstance(value, Mapping):
+            yield from _entries(value, inside=True)
         elif _is_table(key, value):
             for below, entry in value.items():
                 yield f"{key}|{below}", entry

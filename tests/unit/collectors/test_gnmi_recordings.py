@@ -213,6 +213,7 @@ def test_every_type_of_value(tmp_path: Path) -> None:
     for typed in (
         *({"stringVal": "N/A"}, {"doubleVal": "NaN"}, {"boolVal": True}, {"anyVal": {}}),
         *({"bytesVal": "AAA="}, {"leaflistVal": {"element": [{"uintVal": "1"}]}}),
+        *({"decimalVal": {"digits": "1e999"}}, {"decimalVal": {"digits": "9" * 300}}),
         *({"decimalVal": {"digits": "x"}}, {"jsonIetfVal": "{"}, {"protoBytes": "!"}),
     ):
         assert value(tmp_path, typed) == (None, Quality.MISSING), typed
@@ -306,7 +307,19 @@ def test_what_came_an_hour_before_the_end_is_stale_but_not_what_is_told_on_chang
 
 
 @pytest.mark.parametrize(
-    "text", ["", "<html>", "{}", "[]", "null", '{"update": 5}', '[{"path": "x"}]', '{"a": [[', "81"]
+    "text",
+    [
+        "[" * 900 + "]" * 900,
+        "",
+        "<html>",
+        "{}",
+        "[]",
+        "null",
+        '{"update": 5}',
+        '[{"path": "x"}]',
+        '{"a": [[',
+        "81",
+    ],
 )
 def test_what_is_none_is_refused_by_name(text: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="recording"):

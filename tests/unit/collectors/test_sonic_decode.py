@@ -300,6 +300,13 @@ def test_rows_that_were_not_written_for_long_are_stale() -> None:
     assert as_they_are.readings[0].time == datetime(2026, 11, 21, 11, 40, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("stamp", ["00010101 00:00:00", "99991231 23:59:59", "2026", "x" * 5000])
+def test_times_that_are_none(stamp: str) -> None:
+    hot = {"TEMPERATURE_INFO|ASIC": {"temperature": "61", "timestamp": stamp}}
+    (reading,) = decode(hot, zone=ZoneInfo("Pacific/Auckland")).readings
+    assert (reading.value, reading.time) == (61, None)
+
+
 SHAPES: dict[str, object] = {
     "redis-dump-load": {
         "COUNTERS_PORT_NAME_MAP": {"type": "hash", "ttl": -0.001, "value": {"Ethernet0": OID}},
@@ -331,7 +338,18 @@ def test_dumps_of_every_shape(shape: str, tmp_path: Path) -> None:
     assert named.readings[0].device == "leaf1/Ethernet0"
 
 
-@pytest.mark.parametrize("text", ["", "<html>", "{}", "[1, 2]", '{"a": {"b": "c"}}', '{"a": ['])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"A_DB": ' * 900 + "{}" + "}" * 900,
+        "",
+        "<html>",
+        "{}",
+        "[1, 2]",
+        '{"a": {"b": "c"}}',
+        '{"a": [',
+    ],
+)
 def test_what_is_none_is_refused_by_name(text: str, tmp_path: Path) -> None:
     path = tmp_path / "dump.json"
     path.write_text(text)
