@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.acceptance.commands import answer, fleetops
+from tests.acceptance.commands import COMMAND, answer, fleetops
 from tests.support import ROOT
 from tests.unit.collectors.http_server import unused_url
 from tests.unit.collectors.redfish_service import (
     ENABLED,
     ENTRIES,
     PASSWORD,
+    SSE,
     USER,
+    EventFeed,
     RedfishService,
     collection,
     entry,
@@ -151,3 +157,49 @@ def test_decoding_a_resource_and_a_live_service(tmp_path: Path) -> None:
     )
     with running(RedfishService(tray())) as url:
         assert len(answer("decode", "redfish", url)) == 12
+
+
+@pytest.mark.parametrize("way_out", [signal.SIGTERM, signal.SIGINT])
+def test_a_collector_that_is_stopped_leaves_no_session(
+    way_out: signal.Signals, tmp_path: Path, login: dict[str, str]
+) -> None:
+    service, feed = host(), EventFeed()
+    service.feed = feed
+    resources: Any = service.resources
+    resources[V1]["EventService"] = link(f"{V1}/EventService")
+    resources[f"{V1}/EventService"] = resource(
+        f"{V1}/EventService", "EventService", ServiceEnabled=True, ServerSentEventUri=SSE
+    )
+    with running(service) as url:
+        entry = {
+            **{"kind": "redfish", "name": "bmc", "interval_seconds": 0.3},
+            **{"username": USER, "password_file": login["REDFISH_PASSWORD_FILE"]},
+            "targets": [{"name": "node001-bmc", "url": url, "host": "node001", "rack": "r01"}],
+        }
+        config = {
+            "state_dir": str(tmp_path / "state"),
+            "bus": {"path": str(tmp_path / "bus.sqlite")},
+            "collectors": [entry],
+        }
+        path = tmp_path / "fleetops.yaml"
+        path.write_text(yaml.safe_dump(config), encoding="utf-8")
+        process = subprocess.Popen(
+            [*COMMAND, "--config", str(path), "run", "collect"], stderr=subprocess.PIPE, text=True
+        )
+        try:
+            wait_for(lambda: feed.live == 1 and service.gets(f"{V1}/Systems/Sys") > 3)
+            assert len(service.sessions) == 1
+        finally:
+            process.send_signal(way_out)
+            said = process.communicate(timeout=30)[1]
+        assert process.returncode == 0, said
+        assert service.sessions == set()
+        assert (service.opened, service.peak_sessions, len(feed.opened)) == (1, 1, 1)
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Waits for what another process does."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
