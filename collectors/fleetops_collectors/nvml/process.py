@@ -105,9 +105,13 @@ class ChildProcess:
         """Kills the process and waits a moment for its end."""
         process = self.abandon()
         if process is not None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(REAP_SECONDS):
-                    await process.wait()
+            await _reap(process)
+
+    async def close(self) -> None:
+        """Ends the process, and waits a moment for those that were abandoned."""
+        self.abandon()
+        abandoned, self._unreaped = self._unreaped, []
+        await asyncio.gather(*map(_reap, abandoned))
 
     async def _started(self) -> asyncio.subprocess.Process:
         self._unreaped = [one for one in self._unreaped if one.returncode is None]
@@ -132,3 +136,11 @@ class ChildProcess:
             folders = [str(self._library_folder), *([known] if known else [])]
             environment["LD_LIBRARY_PATH"] = os.pathsep.join(folders)
         return environment
+
+
+async def _reap(process: asyncio.subprocess.Process) -> None:
+    """Waits a moment until a killed process is gone and its pipes are closed."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(REAP_SECONDS):
+            await process.communicate()
+    await asyncio.sleep(0)  # its transport closes behind its pipes

@@ -126,7 +126,7 @@ class DeviceReader:
 
     async def close(self) -> None:
         """Ends the child."""
-        await self._process.end()
+        await self._process.close()
 
     async def _read_well(self, fields: list[int], round_: Round, began: float) -> None:
         """All devices that are not suspect; goes on behind one that hangs."""

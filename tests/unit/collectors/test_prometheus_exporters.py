@@ -61,9 +61,10 @@ def test_every_dcgm_name_decodes_or_is_counted() -> None:
     text = "".join(f'{name}{{gpu="0",Hostname="n"}} 1\n' for name in sorted(names))
     found = decoded(text)
     assert found.samples == len(names)
-    assert (len(found.readings), found.unmapped.total(), found.duplicates) == (55, 891, 29)
-    # the two names of the CPU's temperature became one reading: the hotter
-    assert len(names) == 55 + 891 + 29 + 1
+    assert len(found.readings) >= 61
+    # and the two names of the CPU's temperature became one reading: the hotter
+    told = len(found.readings) + found.unmapped.total() + found.duplicates
+    assert told == len(names) - 1
 
 
 def test_the_xid_gauge_is_shown_and_makes_no_event() -> None:
