@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 MAX_PATH = 8192
@@ -31,11 +32,13 @@ class Elem(NamedTuple):
 Path = tuple[Elem, ...]
 
 
+@lru_cache(maxsize=4096)
 def without_module(name: str) -> str:
     """The name without the module that defines it."""
     return _MODULE.sub("", name, count=1)
 
 
+@lru_cache(maxsize=65_536)
 def schema_of(path: Path) -> str:
     """The names alone: ``interfaces/interface/state/oper-status``."""
     return "/".join(elem.name for elem in path)
