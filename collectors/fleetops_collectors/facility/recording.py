@@ -1,13 +1,16 @@
 """Recorded messages: what ``mosquitto_sub`` prints.
 
 * ``mosquitto_sub -v``: the topic, a space, the payload;
-* ``mosquitto_sub -F %j`` or ``%J``: a JSON object with ``topic``, ``payload`` and ``tst``.
+* the same with ``-F '%I %t %p'``: the time of receipt before it;
+* ``mosquitto_sub -F %j`` or ``%J``: a JSON object with ``topic``, ``payload`` and ``tst``; also a
+  list of such.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +23,9 @@ from fleetops_collectors.facility.state import Facility, Limits
 from fleetops_collectors.facility.values import CLOCK_UNSET_BEFORE, time_of
 
 MAX_BYTES = 256 * 1024 * 1024
+PREFIXES = ("BMS/v1", "cronus/v1")
+"""Of dsx-exchange, and of installations before it. The first that a topic has is taken."""
+_PAYLOAD = re.compile(rb"[ \t]+\{")
 _ZULU_AND_OFFSET = re.compile(r"Z(?=[+-]\d{2}:?\d{2}$)")
 """Mosquitto 1.6 and 2.0 write ``...000000Z+0100``: the offset is what counts."""
 
@@ -41,31 +47,47 @@ def read_recording(path: Path) -> Iterator[tuple[int, Message | None]]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"{path}: larger than {MAX_BYTES} bytes; split it")
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if line := line.strip():
-                    yield number, read_line(line)
+        content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot read it: {error.strerror}") from error
+    if content.lstrip().startswith(b"["):
+        yield from enumerate(map(_from_object, _listed(content)), start=1)
+        return
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        if line := line.strip():
+            yield number, read_line(line)
 
 
 def read_line(line: bytes) -> Message | None:
     """The message in a line, or None."""
     if line.startswith(b"{"):
-        return _from_json(line)
+        try:
+            return _from_object(orjson.loads(line))
+        except orjson.JSONDecodeError:
+            return None
     # a topic may hold spaces; the payload is JSON, or nothing
-    topic, brace, rest = line.partition(b" {")
-    return Message(topic.decode("utf-8", "replace"), b"{" + rest if brace else b"", None)
+    payload = _PAYLOAD.search(line)
+    head = line[: payload.start()] if payload else line
+    text = head.decode("utf-8", "replace").strip()
+    stamp, _, rest = text.partition(" ")  # mosquitto_sub -F '%I %t %p'
+    received_at = _stamp(stamp)
+    topic = rest.strip() if received_at else text
+    return Message(topic, line[payload.end() - 1 :] if payload else b"", received_at)
 
 
-def _from_json(line: bytes) -> Message | None:
+def _listed(content: bytes) -> list[object]:
     try:
-        found = orjson.loads(line)
+        found = orjson.loads(content)
     except orjson.JSONDecodeError:
+        return [None]
+    return found if isinstance(found, list) else [None]
+
+
+def _from_object(found: object) -> Message | None:
+    topic = found.get("topic") if isinstance(found, dict) else None
+    if not isinstance(found, dict) or not isinstance(topic, str):
         return None
-    topic, payload = found.get("topic"), found.get("payload")
-    if not isinstance(topic, str):
-        return None
+    payload = found.get("payload", found.get("message"))
     if isinstance(payload, str):
         raw = payload.encode("utf-8", "replace")
     else:
@@ -101,6 +123,7 @@ def decode_recording(path: Path, limits: Limits, now: datetime) -> Decoded:
     unread = [number for number, message in lines if message is None]
     messages = [message for _, message in lines if message is not None]
     times = list(_times(messages, now))
+    limits = replace(limits, prefix=_prefix(messages) or limits.prefix)
     facility = Facility(limits)
     for message, received_at in zip(messages, times, strict=True):
         facility.take(message.topic, message.payload, received_at)
@@ -117,6 +140,11 @@ def decode_recording(path: Path, limits: Limits, now: datetime) -> Decoded:
     if unread:
         decoded.problems.append(f"{len(unread)} lines are no message; the first: line {unread[0]}")
     return decoded
+
+
+def _prefix(messages: Sequence[Message]) -> str:
+    topics = (message.topic for message in messages)
+    return next((one for topic in topics for one in PREFIXES if topic.startswith(f"{one}/")), "")
 
 
 def _times(messages: Sequence[Message], now: datetime) -> Iterator[datetime]:

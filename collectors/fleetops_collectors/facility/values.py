@@ -34,7 +34,7 @@ class Sample(NamedTuple):
 
 
 def read_json(payload: bytes) -> Json:
-    """The object in a payload.
+    """The object in a payload; where it is a CloudEvent, the one that this carries.
 
     Raises:
         InputError: it is none.
@@ -45,7 +45,8 @@ def read_json(payload: bytes) -> Json:
         raise InputError(f"no JSON: {error}") from error
     if not isinstance(found, dict):
         raise InputError(f"a JSON {type(found).__name__} instead of an object")
-    return found
+    data = found.get("data")
+    return data if "specversion" in found and isinstance(data, dict) else found
 
 
 def read_value(message: Json, received_at: datetime, *, has_quality: bool) -> Sample:

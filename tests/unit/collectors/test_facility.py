@@ -473,6 +473,27 @@ def test_recordings_of_both_kinds(tmp_path: Path) -> None:
     assert decoded.problems == ["1 lines are no message; the first: line 3"]
 
 
+def test_recordings_of_other_makings(tmp_path: Path) -> None:
+    flow, said = json.dumps({"engUnit": "LPM", **RACK}), value_body(61.5, NOW)
+    topics = {f"BMS/v1/PUB/Metadata/{FLOW}": flow, f"BMS/v1/PUB/Value/{FLOW}": said}
+    wrapped = {"specversion": "1.0", "type": "x", "data": json.loads(said)}
+    contents = [
+        "\n".join(f"2026-11-21T12:00:00+0000 {topic} {body}" for topic, body in topics.items()),
+        "\n".join(f"{topic}\t{body}" for topic, body in topics.items()),
+        json.dumps([{"topic": topic, "message": body} for topic, body in topics.items()], indent=1),
+        "\n".join(f"{topic} {body}" for topic, body in topics.items()).replace("BMS", "cronus"),
+        "\n".join(f"{topic} {body}" for topic, body in topics.items()).replace(
+            said, json.dumps(wrapped)
+        ),
+    ]
+    file = tmp_path / "recorded"
+    for content in contents:
+        file.write_text(content)
+        decoded = FacilityCollector.decode_recording(file, None, NOW)
+        assert [one.value for one in decoded.readings] == [61.5], content
+        assert decoded.warnings() == []
+
+
 @pytest.mark.parametrize(
     "content", ["", "<html>502</html>", "zigbee/kitchen {}\n", "{}\n", "[1]\n"]
 )
