@@ -13,7 +13,12 @@ from fleetops_collectors.rackmon.alarms import Alarms
 from fleetops_collectors.rackmon.config import RackmonConfig, RackmonTarget
 from fleetops_collectors.rackmon.device_reader import DeviceReader, DeviceRound
 from fleetops_collectors.rackmon.discovery import Discovery, line_of
-from fleetops_collectors.rackmon.modbus import GarbledError, NoAnswerError, ReadOnlyBus
+from fleetops_collectors.rackmon.modbus import (
+    GarbledError,
+    NoAnswerError,
+    NotReachedError,
+    ReadOnlyBus,
+)
 from fleetops_collectors.rackmon.readings import Device, read_device
 from fleetops_schemas.register_maps import RegisterMap
 
@@ -77,11 +82,16 @@ class BusScan:
             try:
                 self._add(reader, await reader.read(self._bus, self._clock.monotonic()), decoded)
                 heard += 1
+            except NotReachedError as error:
+                raise self._silence([error]) from error
             except (NoAnswerError, GarbledError) as error:
                 errors.append(error)
                 decoded.problems.append(f"{reader.device.name}: {error}")
         if loop.time() < until:
-            heard += await self._discover(decoded)
+            try:
+                heard += await self._discover(decoded)
+            except NotReachedError as error:
+                errors.insert(0, error)
         if not heard:
             raise self._silence(errors)
         return decoded
@@ -90,17 +100,10 @@ class BusScan:
         """Closes the connection."""
         await self._bus.close()
 
-    def counts(self) -> str:
-        """What happened on the bus, for people."""
-        counts = self._bus.counts
-        return (
-            f"{counts.reads} reads, {counts.timeouts} timeouts, {counts.garbled} garbled, "
-            f"{counts.refusals} refused, {counts.retries} retries"
-        )
-
     def _add(self, reader: DeviceReader, result: DeviceRound, decoded: Decoded) -> None:
         now = self._clock.now()
-        device = read_device(reader.device, result.samples, now)
+        errors = self._bus.counts.errors[reader.address]
+        device = read_device(reader.device, result.samples, now, errors=errors)
         decoded.readings += device.readings
         decoded.identities += device.identities
         decoded.unmapped.update(device.unmapped)
@@ -144,6 +147,8 @@ class BusScan:
         garbled = [error for error in errors if isinstance(error, GarbledError)]
         if garbled:
             return GarbledError(f"{where}: {garbled[0]}")
+        if errors and isinstance(errors[0], NotReachedError):
+            return NotReachedError(f"{where}: {errors[0]}")
         if errors:
             return NoAnswerError(f"{where}: none of {len(errors)} devices answers: {errors[0]}")
         return NoAnswerError(f"{where}: no device found at the addresses that were asked")

@@ -14,6 +14,7 @@ from fleetops_collectors.rackmon.modbus import (
     GarbledError,
     Line,
     NoAnswerError,
+    NotReachedError,
     ReadOnlyBus,
     RefusalError,
 )
@@ -52,13 +53,19 @@ def candidates_of(
 async def is_there(
     bus: ReadOnlyBus, candidate: Candidate, line: Line, timeout_seconds: float
 ) -> bool:
-    """Whether a device answers at the address; one that refuses the register is there too."""
+    """Whether a device answers at the address; one that refuses the register is there too.
+
+    Raises:
+        NotReachedError: there is no way to the bus.
+    """
     one, at = candidate
     register = one.probe_register
     if register is None:
         register = one.registers[0].address
     try:
         await bus.read(at, register, 1, line, timeout=timeout_seconds)
+    except NotReachedError:
+        raise
     except RefusalError as error:
         return error.is_heard
     except (NoAnswerError, GarbledError):

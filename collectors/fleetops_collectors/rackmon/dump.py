@@ -40,6 +40,7 @@ THRIFT_TYPES = (
     *("ORV3_HPR_PMM_CBU", "MINIUPS"),
 )
 """``ModbusDeviceType`` of rackmonsvc.thrift by its number."""
+FAILURES = ("crc_fails", "timeouts", "misc_fails", "crcErrors", "miscErrors")
 LAST_CREDIBLE = 4_102_444_800
 """Seconds; 2100. Later times are none."""
 
@@ -73,8 +74,8 @@ class DumpedDevice:
     baud_rate: int | None
     dormant: bool
     """It no longer answers: what is told of it is old."""
-    failures: int
-    """CRC errors, timeouts and others since rackmond started."""
+    failures: int | None
+    """CRC errors, timeouts and others since rackmond started; None where it does not say."""
     registers: tuple[DumpedRegister, ...]
 
     @property
@@ -144,7 +145,7 @@ def _device(found: Json, place: str, dump: Dump) -> None:
         register = read(entry, f"{place}.{'ranges' if raw else 'regList'}[{index}]", dump)
         if register is not None:
             registers.append(register)
-    failures = ("crc_fails", "timeouts", "misc_fails", "crcErrors", "miscErrors")
+    counts = [count for key in FAILURES if (count := whole(info.get(key))) is not None]
     dump.devices.append(
         DumpedDevice(
             address=address & 0xFF,
@@ -152,7 +153,7 @@ def _device(found: Json, place: str, dump: Dump) -> None:
             device_type=_device_type(info.get("deviceType")),
             baud_rate=whole(info.get("baudrate")),
             dormant=info.get("mode") in ("DORMANT", "dormant", 1),
-            failures=sum(whole(info.get(key)) or 0 for key in failures),
+            failures=sum(counts) if counts else None,
             registers=tuple(registers),
         )
     )

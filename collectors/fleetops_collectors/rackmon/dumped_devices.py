@@ -64,7 +64,7 @@ class DumpReader:
             source = dumped.get(register.address)
             if source is not None:
                 samples.append(self._sample(register, source, found.dormant, now))
-        decoded = read_device(device, samples, now)
+        decoded = read_device(device, samples, now, errors=found.failures)
         whole.readings += decoded.readings
         whole.identities += decoded.identities
         known = {register.address for register in device.map.registers}

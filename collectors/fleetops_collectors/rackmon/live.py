@@ -55,8 +55,6 @@ async def _first(bus: ReadOnlyBus, address: BusAddress, one: RegisterMap) -> int
         tried += 1
         if await is_there(bus, (one, at), line, PROBE_SECONDS):
             return at
-        if not bus.is_open:
-            break  # nobody listens there: the other addresses are behind the same door
     raise TemporaryError(
         f"{address.port_name}: no device of {one.name} answers at {tried} addresses; check the "
         "connection, or name the device by --address"

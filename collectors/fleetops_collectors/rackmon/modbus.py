@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from fleetops.core.errors import ConfigError, InputError, RefusedError, TemporaryError
@@ -31,6 +32,10 @@ PARITY_LETTERS = {Parity.EVEN: "E", Parity.ODD: "O", Parity.NONE: "N"}
 
 class NoAnswerError(TemporaryError):
     """The device, or the way to it, is silent."""
+
+
+class NotReachedError(NoAnswerError):
+    """There is no way to any device: the line cannot be opened, the gateway not be reached."""
 
 
 class GarbledError(InputError):
@@ -72,6 +77,8 @@ class Counts:
     """Wrong checksums and broken frames."""
     refusals: int = 0
     retries: int = 0
+    errors: Counter[int] = field(default_factory=Counter)
+    """Timeouts and garbled answers by device address."""
 
 
 def check_is_read(transport: Transport, frame: bytes) -> None:
@@ -115,17 +122,13 @@ class ReadOnlyBus:
         self._quiet_until = 0.0
         self._received = 0
 
-    @property
-    def is_open(self) -> bool:
-        """Whether there is a connection."""
-        return self._client is not None
-
     async def read(
         self, device: int, register: int, words: int, line: Line, *, timeout: float | None = None
     ) -> list[int]:
         """Reads consecutive holding registers of a device.
 
         Raises:
+            NotReachedError: there is no way to the bus.
             NoAnswerError: nothing came in time.
             GarbledError: what came is no answer to it.
             RefusalError: the device refused; no retry changes that.
@@ -178,10 +181,12 @@ class ReadOnlyBus:
             self.counts.refusals += 1
             code = int(getattr(answer, "exception_code", 0))
             if code in GATEWAY_CODES:
+                self.counts.errors[device] += 1
                 raise NoAnswerError(f"device {device}: the gateway cannot reach it (code {code})")
             raise RefusalError(code, f"device {device}: register {register}: exception {code}")
         if len(answer.registers) != words:
             self.counts.garbled += 1
+            self.counts.errors[device] += 1
             raise GarbledError(
                 f"device {device}: register {register}: {len(answer.registers)} words came "
                 f"where {words} were asked for"
@@ -189,6 +194,7 @@ class ReadOnlyBus:
         return list(answer.registers)
 
     def _unanswered(self, device: int, register: int) -> NoAnswerError | GarbledError:
+        self.counts.errors[device] += 1
         if self._received:
             self.counts.garbled += 1
             return GarbledError(
@@ -217,7 +223,7 @@ class ReadOnlyBus:
         if not connected:
             client.close()
             self.counts.timeouts += 1
-            raise NoAnswerError(
+            raise NotReachedError(
                 f"cannot open {self._address.port_name}; check address, network and rights"
             )
         self._client, self._line = client, line

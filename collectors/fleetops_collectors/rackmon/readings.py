@@ -23,6 +23,7 @@ from fleetops_schemas.register_maps import Flag, Register, RegisterFormat, Regis
 
 PROTOCOL = "rackmon"
 LEAK_STATE, DETECTOR_OK = "leak_state", "leak_detector_ok"
+BUS_ERRORS = "bus_errors_total"
 
 
 class Device(NamedTuple):
@@ -46,8 +47,17 @@ class Sample(NamedTuple):
     """The source's own."""
 
 
-def read_device(device: Device, samples: Iterable[Sample], now: datetime) -> Decoded:
-    """The readings and the identity of a device."""
+def read_device(
+    device: Device, samples: Iterable[Sample], now: datetime, *, errors: int | None = None
+) -> Decoded:
+    """The readings and the identity of a device.
+
+    Args:
+        device: its name, map and place.
+        samples: what its registers gave.
+        now: when they were read.
+        errors: reads of it that failed since its reader started; None where nobody counts.
+    """
     samples = list(samples)
     columns = Columns(PROTOCOL)
     decoded = Decoded()
@@ -56,6 +66,8 @@ def read_device(device: Device, samples: Iterable[Sample], now: datetime) -> Dec
         _put_value(device, sample, spoiled, columns, decoded)
     _put_states(device, samples, columns)
     _put_health(device, samples, columns)
+    if errors is not None and load_catalog()[device.map.device_class].has_metric(BUS_ERRORS):
+        columns.put(device.map.device_class, device.name, BUS_ERRORS, errors)
     decoded.readings = columns.readings()
     identity = _identity(device, samples, now)
     if identity is not None:

@@ -204,3 +204,4 @@ async def _stop(server: Server) -> None:
     for task in pending:
         task.cancel()
     await asyncio.gather(*pending, return_exceptions=True)
+    await asyncio.sleep(0.01)  # transports close their sockets in the loop's next rounds

@@ -15,7 +15,12 @@ from pydantic import ValidationError
 from fleetops.core.clock import ManualClock
 from fleetops.core.errors import ConfigError, InputError, RefusedError, TemporaryError
 from fleetops_collectors.base import Scrape
-from fleetops_collectors.rackmon import RackmonCollector, RackmonConfig, RackmonTarget
+from fleetops_collectors.rackmon import (
+    RackmonCollector,
+    RackmonConfig,
+    RackmonTarget,
+    read_live,
+)
 from fleetops_collectors.rackmon.address import BusAddress, Transport, parse_address
 from fleetops_collectors.rackmon.modbus import (
     GarbledError,
@@ -93,7 +98,7 @@ def test_a_round_over_the_wire(bench: ModbusBench) -> None:
     assert values["output_voltage_volts"] == 50.0
     assert values["inlet_temperature_celsius"] == 25.0
     assert values["health"] == 0
-    assert len(found.readings) == 14
+    assert len(found.readings) == 15
     (identity,) = found.identities
     assert (identity.serial, identity.device) == ("serial", "r012/shelf1/psu1")
     assert identity.address == f"{parse_address(bench.url).port_name}:200@19200"
@@ -140,7 +145,7 @@ def test_the_guard_stands_before_the_wire_and_the_module_offers_no_write() -> No
         asyncio.run(act())
         assert function_codes(bench) == {3}
     public = [name for name in dir(ReadOnlyBus) if not name.startswith("_")]
-    assert public == ["close", "is_open", "read"]
+    assert public == ["close", "read"]
 
 
 def test_neighbours_share_a_read_and_nothing_between_registers_is_asked() -> None:
@@ -250,6 +255,16 @@ def test_a_wrong_checksum_is_counted_retried_and_forgiven() -> None:
         words, counts = asyncio.run(act())
     assert words == [51200]
     assert (counts.garbled, counts.retries, counts.timeouts) == (1, 1, 0)
+    assert counts.errors == {200: 1}
+
+
+def test_failed_reads_are_counted_by_device() -> None:
+    with serving_rtu({200: words_of("orv3_psu")}) as bench:
+        spoiled = iter([True, False, True])
+        bench.spoil = lambda answer: answer[:-1] if next(spoiled, False) else answer
+        found = scrape(target(bench.url, psu()), timeout_seconds=0.1)
+    assert {r.metric: r.value for r in found.readings}["bus_errors_total"] == 2
+    assert found.warnings == []
 
 
 def test_a_line_full_of_noise_is_an_input_error() -> None:
@@ -286,6 +301,24 @@ def test_a_port_that_nobody_serves_is_temporary() -> None:
 def test_a_serial_line_that_is_not_there_is_temporary() -> None:
     with pytest.raises(TemporaryError, match=r"rack12.*cannot open /dev/none"):
         scrape(target("rtu:///dev/none", psu()))
+
+
+def test_a_device_on_a_quiet_line_is_found_behind_silent_addresses() -> None:
+    one = load_register_maps()["orv3_psu"]
+    with serving_rtu({194: words_of("orv3_psu", r79=51200)}) as bench:
+        real = bench.spoil
+        bench.spoil = lambda answer: b"" if answer[1] & 0x80 else real(answer)
+        found = asyncio.run(read_live(parse_address(bench.url), one, None, 0.3))
+    assert found.problems == ["device 194 answered; name another by --address"]
+    assert {row.name: row.value.value for row in found.rows}["PSU_Output_Voltage"] == 50.0
+
+
+def test_a_line_on_which_nobody_answers_says_how_many_were_asked() -> None:
+    tether = load_register_maps()["orv3_power_tether"]
+    with serving_rtu({}) as bench:
+        bench.spoil = lambda _: b""
+        with pytest.raises(TemporaryError, match="orv3_power_tether answers at 2 addresses"):
+            asyncio.run(read_live(parse_address(bench.url), tether, None, 0.3))
 
 
 def test_serial_frames_through_a_socket() -> None:

@@ -123,7 +123,8 @@ def test_a_dormant_device_says_nothing_any_more() -> None:
         mode="DORMANT",
     )
     decoded = read(device)
-    assert {reading.quality for reading in decoded.readings} == {Quality.STALE}
+    values = [one for one in decoded.readings if one.metric != "bus_errors_total"]
+    assert {reading.quality for reading in values} == {Quality.STALE}
     assert decoded.events == []
     assert decoded.problems == ["r01/orv3-psu-200: dormant: it no longer answers rackmond"]
 
@@ -137,6 +138,11 @@ def test_one_address_at_two_rates_is_two_devices() -> None:
         "r01/orv3-hpr-psu-160": 50.0,
         "r01/orv2-psu-160": 12.6,
     }
+
+
+def test_what_rackmond_counts_of_a_device() -> None:
+    device = dumped("ORV3_PSU", 200, {}, crcErrors=3, timeouts=4, miscErrors=5)
+    assert by_metric(read(device))["bus_errors_total"].value == 12
 
 
 def test_identity_is_port_address_and_rate() -> None:
