@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cache
 from typing import NamedTuple
 
-from fleetops_collectors.columns import Columns
+from fleetops_collectors.columns import Columns, Raw
 from fleetops_collectors.decoded import Decoded
 from fleetops_collectors.rackmon.words import RegisterValue
 from fleetops_schemas.catalog import load_catalog
@@ -119,11 +119,10 @@ def _put_value(
         if not register.flags:
             decoded.unmapped[register.name] += 1
         return
+    raw: Raw = quality
+    if quality is Quality.GOOD:
+        raw = value if isinstance(value, int | float) else Quality.MISSING
     if register.name in spoiled:
-        quality = Quality.MISSING
-    good = quality is Quality.GOOD and isinstance(value, int | float)
-    raw = value if good and isinstance(value, int | float) else quality
-    if raw is Quality.GOOD:  # a text where a number belongs
         raw = Quality.MISSING
     columns.add(device_class, part_of(device, register.part), register.name, raw, sample.time)
 
