@@ -44,7 +44,8 @@ def test_the_documented_configuration_reads_a_cluster(
     (tmp_path / "nodes.json").write_text(shown)
     (tmp_path / "groups.json").write_text(slurm_cluster.command("sinfo", "--json"))
     (tmp_path / "table.txt").write_text(slurm_cluster.command("sinfo", "-N", "-o", "%all"))
-    for name in ("nodes.json", "groups.json", "table.txt"):
+    (tmp_path / "shown.txt").write_text(slurm_cluster.command("scontrol", "show", "node"))
+    for name in ("nodes.json", "groups.json", "table.txt", "shown.txt"):
         found = answer("decode", "slurm", tmp_path / name)
         kinds = Counter(one["record"] for one in found)
         assert kinds["node"] == 6

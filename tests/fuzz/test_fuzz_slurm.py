@@ -31,12 +31,16 @@ n1|mix|none|train*|2.12|1000|2000|gpu:h100:8|gpu:h100:3(IDX:0-2)
 n2|drain*|two
 lines|train*|0.5|100|2000|gpu:h100:8|gpu:h100:0(IDX:N/A)
 """
+SHOWN = b"""NodeName=n1 CPULoad=2.12 Gres=gpu:h100:8 GresUsed=gpu:h100:3(IDX:0-2)
+   RealMemory=1000 FreeMem=100 State=IDLE+DRAIN Reason=fan [root@2026-11-21T10:00:00]
+JobId=7 UserId=ann(1000) JobState=RUNNING NodeList=n[1-2] NumTasks=4 NtasksPerN:B:S:C=2:0:*:*
+"""
 
 
 class TestFuzzSlurm(DecoderFuzz):
     @override
     def seeds(self) -> Sequence[bytes]:
-        return [NEW, OLD, GROUPS, TABLE]
+        return [NEW, OLD, GROUPS, TABLE, SHOWN]
 
     @override
     def decode(self, payload: bytes) -> Iterable[Reading]:

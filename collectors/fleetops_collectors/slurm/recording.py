@@ -1,4 +1,4 @@
-"""Recorded answers of Slurm: JSON of nodes, jobs or both, and tables with a header."""
+"""Recorded answers of Slurm: JSON of nodes and jobs, what scontrol shows, tables with a header."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from fleetops.core.errors import InputError
 from fleetops_collectors.decoded import Decoded
 from fleetops_collectors.slurm.cluster import decode_cluster
 from fleetops_collectors.slurm.shapes import records
+from fleetops_collectors.slurm.shown import read_shown
 from fleetops_collectors.slurm.sinfo import nodes_of_sinfo
 from fleetops_collectors.slurm.tables import read_tables
 
@@ -23,7 +24,8 @@ def decode_recording(path: Path, now: datetime) -> Decoded:
 
     Args:
         path: Output of ``scontrol show node --json``, ``sinfo --json``, ``squeue --json``,
-            slurmrestd's nodes or jobs, ``sinfo -o``, ``squeue -o`` or ``sacct -P``.
+            slurmrestd's nodes or jobs, ``scontrol show node``, ``scontrol show job``,
+            ``sinfo -o``, ``squeue -o`` or ``sacct -P``.
         now: When it was recorded, where it does not say.
 
     Raises:
@@ -50,7 +52,11 @@ def decode_payload(payload: bytes, now: datetime) -> Decoded:
     try:
         answer = orjson.loads(payload)
     except orjson.JSONDecodeError:
-        tables = read_tables(payload.decode("utf-8", "replace"))
+        text = payload.decode("utf-8", "replace")
+        nodes, jobs = read_shown(text)
+        if nodes or jobs:
+            return decode_cluster(nodes, jobs, now, states=None)
+        tables = read_tables(text)
         decoded = decode_cluster(list(tables.nodes.values()), tables.jobs, now, states=None)
         decoded.problems = [*tables.problems, *decoded.problems]
         if tables.steps:

@@ -166,3 +166,11 @@ def texts_of(value: object) -> Iterable[str]:
     if isinstance(value, str):
         value = value.split(",")
     return [str(item) for item in value] if isinstance(value, list) else []
+
+
+def hundredths(text: str) -> float | None:
+    """A load as JSON has it, in hundredths, of the load itself, which tables have."""
+    try:
+        return float(text) * 100
+    except ValueError:
+        return None

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from fleetops.core.errors import InputError
-from fleetops_collectors.slurm.shapes import Raw
+from fleetops_collectors.slurm.shapes import Raw, hundredths
 
 _SEPARATOR = re.compile(r"\|#?")
 MIN_COLUMNS = 2
@@ -81,7 +81,7 @@ class Tables:
     def _add_node(self, node: dict[str, Any]) -> None:
         partition = node.pop("partitions", "").rstrip("*")  # the default one has a star
         if "cpu_load" in node:
-            node["cpu_load"] = _hundredths(node["cpu_load"])
+            node["cpu_load"] = hundredths(node["cpu_load"])
         known = self.nodes.setdefault(node["name"], {**node, "partitions": []})
         if partition and partition not in known["partitions"]:
             known["partitions"].append(partition)
@@ -174,11 +174,3 @@ def _renamed(row: Mapping[str, str], columns: Mapping[str, tuple[str, ...]]) -> 
         for ours, theirs in columns.items()
         if any(name in row for name in theirs)
     }
-
-
-def _hundredths(text: str) -> float | None:
-    """Tables have the load itself, JSON a hundred times it."""
-    try:
-        return float(text) * 100
-    except ValueError:
-        return None

@@ -298,6 +298,46 @@ def test_a_table_of_jobs() -> None:
     assert (pending.id, pending.state, pending.nodes) == ("8", "PENDING", ())
 
 
+SHOWN = """NodeName=n1 Arch=x86_64 CoresPerSocket=1
+   CPUAlloc=0 CPUTot=8 CPULoad=2.12
+   Gres=gpu:h100:8
+   GresUsed=gpu:h100:3(IDX:0-2)
+   OS=Linux 6.1.0 #1 SMP State of the art
+   RealMemory=1000 AllocMem=0 FreeMem=N/A
+   State=IDLE+DRAIN+NOT_RESPONDING ThreadsPerCore=1
+   Partitions=train,debug
+   Reason=fan noise = loud [root@2026-11-21T10:00:00]
+
+NodeName=n2 State=IDLE
+JobId=7 JobName=train run
+   UserId=ann(1000) GroupId=ann(1000)
+   JobState=RUNNING Reason=None
+   StartTime=2026-11-21T10:00:00 EndTime=Unknown
+   NodeList=n[1-2]
+   NumNodes=2 NumTasks=4 NtasksPerN:B:S:C=2:0:*:*
+   TresPerNode=gres/gpu:3
+"""
+
+
+def test_what_scontrol_shows() -> None:
+    found = decoded(SHOWN)
+    drained, idle = found.nodes
+    assert (drained.states, drained.partition) == (
+        ("IDLE", "DRAIN", "NOT_RESPONDING"),
+        "train,debug",
+    )
+    assert (drained.reason, drained.reason_by) == ("fan noise = loud", "root")
+    assert drained.reason_at == datetime(2026, 11, 21, 10, tzinfo=UTC)
+    assert (idle.states, idle.jobs) == (("IDLE",), ("7",))
+    (running,) = found.jobs
+    assert (running.name, running.user) == ("train run", "ann")
+    (held,) = running.allocations
+    assert (held.nodes, held.accelerator_count, held.tasks) == ("n[1-2]", 3, 2)
+    by_cell = {(one.device, one.metric): one.value for one in found.readings}
+    assert by_cell["n1", "allocated_accelerators"] == 3
+    assert by_cell["n1", "free_memory_bytes"] is None
+
+
 @pytest.mark.fixtures
 @pytest.mark.parametrize(
     ("name", "nodes", "jobs", "qualities", "problems"),
