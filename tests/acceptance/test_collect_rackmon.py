@@ -149,13 +149,13 @@ def test_a_dump_with_and_without_a_map(tmp_path: Path) -> None:
     registers: dict[tuple[int, str], list[Any]] = {
         (60, "General_Alarm_Status_Register"): [flags_entry(9, 0, 2), flags_entry(20, 2, 2)],
         (79, "PSU_Output_Voltage"): [entry(20, "floatValue", 49.9), entry(10, "floatValue", 1.0)],
-        (67, "PSU_RPM_Fan0"): [entry(20, "intValue", 65535)],
+        (80, "PSU_Output_Current"): [entry(20, "intValue", 65535)],
     }
     path.write_text(json.dumps([dumped("ORV3_PSU", 200, registers)]))
     expected = [
         (60, "General_Alarm_Status_Register", 2, "", {"b0": False, "b1": True}, "good"),
         (79, "PSU_Output_Voltage", 49.9, "V", {}, "good"),
-        (67, "PSU_RPM_Fan0", None, "{rev}/min", {}, "sentinel"),
+        (80, "PSU_Output_Current", None, "A", {}, "sentinel"),
     ]
     assert rows(answer("decode", "rackmon", "--map", "orv3_psu", path)) == expected
     bare = rows(answer("decode", "rackmon", path))

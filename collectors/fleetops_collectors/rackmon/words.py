@@ -55,14 +55,16 @@ def decode_words(register: Register, words: Sequence[int | None]) -> RegisterVal
 def number_value(register: Register, bits: int) -> RegisterValue:
     """The number whose bits these are, in the register's unit.
 
-    All bits one is what unfitted sensors and stuck counters give, so it is no unsigned number; the
-    same holds of the largest signed number of 32 bits and more.
+    All bits one is what unfitted sensors and counters at their end give, so it is no measurement
+    and no unsigned number of 32 bits and more; nor is the largest signed one of them. A whole
+    number of one word is left alone: 65,535 errors are also an honest count.
     """
     width = WORD_BITS * register.words
     top = (1 << width) - 1
-    blank = bits == top
+    is_long = register.words >= LONG_WORDS
+    blank = bits == top and (is_long or register.format is RegisterFormat.FIXED_POINT)
     if register.signed:
-        blank = register.words >= LONG_WORDS and bits == top >> 1
+        blank = is_long and bits == top >> 1
         bits -= bits >> (width - 1) << width
     if blank or bits in SATURATED_NUMBERS:
         return RegisterValue(None, Quality.SENTINEL)

@@ -86,7 +86,7 @@ def test_a_scaled_number_that_stands_for_none_is_none(kelvin: float | None) -> N
 @pytest.mark.parametrize("raw", [0xFFFF, -1])
 def test_all_bits_one_is_no_speed(raw: int) -> None:
     found = read(dumped("ORV3_PSU", 200, {(67, "PSU_RPM_Fan0"): [entry(T, "intValue", raw)]}))
-    assert by_metric(found)["fan_speed_rpm"].quality is Quality.SENTINEL
+    assert by_metric(found)["fan_speed_rpm"].quality is Quality.OUT_OF_RANGE
 
 
 def test_old_readings_are_stale_but_old_flags_are_not() -> None:
@@ -288,6 +288,7 @@ MAP = read_rackmond_map(
             {"begin": 79, "length": 1, "name": "V", "format": "FLOAT", "precision": 10}
             | {"unit": "Volts"},
             {"begin": 90, "length": 1, "name": "Speed", "format": "INTEGER"},
+            {"begin": 95, "length": 2, "name": "Count", "format": "INTEGER"},
         ],
     },
     "m",
@@ -302,6 +303,7 @@ def test_rows_of_a_dump() -> None:
             (60, "Alarm"): [flags_entry(T - 1, 0, 2), flags_entry(T, 0b10, 2)],
             (79, "V"): [entry(T, "floatValue", 50.0)],
             (90, "Speed"): [entry(T, "intValue", 65535)],
+            (95, "Count"): [entry(T, "intValue", -1)],
             (91, "Blob"): [entry(T, "rawValue", [0, -1])],
             (92, "Never"): [],
             (93, "Long"): [entry(T, "longValue", 2**40)],
@@ -311,7 +313,8 @@ def test_rows_of_a_dump() -> None:
     assert [(r.name, r.value.value, r.unit, r.value.quality.value) for r in rows] == [
         ("Alarm", 2, "", "good"),
         ("V", 50.0, "Volts", "good"),
-        ("Speed", None, "", "sentinel"),
+        ("Speed", 65535, "", "good"),
+        ("Count", None, "", "sentinel"),
         ("Blob", "00ff", "", "good"),
         ("Never", None, "", "missing"),
         ("Long", 2**40, "", "good"),

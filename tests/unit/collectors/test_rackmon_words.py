@@ -26,6 +26,7 @@ def decoded(words: list[int | None], **entry: object) -> RegisterValue:
     [
         ([0x1234, 0x5678], {"format": "INTEGER"}, 0x12345678),
         ([0xFFFE], {"format": "INTEGER"}, 0xFFFE),
+        ([0xFFFF], {"format": "INTEGER"}, 0xFFFF),
         ([0xFFFE], {"format": "INTEGER", "sign": True}, -2),
         ([0xFFFF], {"format": "INTEGER", "sign": True}, -1),
         ([0xFFFF, 0xFFFE], {"format": "INTEGER", "sign": True}, -2),
@@ -61,8 +62,6 @@ def test_values(words: list[int | None], entry: dict[str, Any], value: object) -
 @pytest.mark.parametrize(
     ("words", "entry", "quality"),
     [
-        ([0xFFFF], {"format": "INTEGER"}, Quality.SENTINEL),
-        ([0xFFFF], {"format": "INTEGER", "endian": "L"}, Quality.SENTINEL),
         ([0xFFFF], {"format": "FLOAT", "precision": 10}, Quality.SENTINEL),
         ([0xFFFF, 0xFFFF], {"format": "INTEGER"}, Quality.SENTINEL),
         ([0, 0, 0xFFFF, 0xFFFF], {"format": "LONG"}, Quality.SENTINEL),
