@@ -17,7 +17,7 @@ from fleetops_collectors.redfish.told import STREAM, Telling, Told
 from fleetops_collectors.redfish.tree import ROOT, uri_of
 from fleetops_collectors.redfish.values import objects_of
 from fleetops_schemas.readings import Reading
-from tests.fuzz.decoder_fuzz import DecoderFuzz
+from tests.fuzz.decoder_fuzz import TOPS, DecoderFuzz
 from tests.unit.collectors.redfish_service import event, resource, tray
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -70,6 +70,8 @@ def payload(*resources: dict[str, Any]) -> bytes:
 
 
 class TestFuzzRedfish(DecoderFuzz):
+    sentinels = TOPS
+
     @override
     def seeds(self) -> Sequence[bytes]:
         return [
@@ -88,6 +90,8 @@ class TestFuzzRedfish(DecoderFuzz):
 
 class TestFuzzRedfishStream(DecoderFuzz):
     """The bytes of an event stream, cut into pieces anywhere."""
+
+    sentinels = TOPS
 
     @override
     def seeds(self) -> Sequence[bytes]:

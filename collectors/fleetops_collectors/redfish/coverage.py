@@ -13,7 +13,7 @@ from fleetops_collectors.redfish.crawl import with_inner
 from fleetops_collectors.redfish.names import Names
 from fleetops_collectors.redfish.properties import kind_of, properties_of
 from fleetops_collectors.redfish.routes import holds_readings, names_devices
-from fleetops_collectors.redfish.sensors import measures_a_leak
+from fleetops_collectors.redfish.sensors import measures_a_leak, read_sensor
 from fleetops_collectors.redfish.tree import Tree, type_of, uri_of
 from fleetops_collectors.redfish.values import Json, dig
 
@@ -60,7 +60,8 @@ def _needs(uri: str, resource: Json, names: Names) -> frozenset[str]:
         if kind == "Sensor":
             if measures_a_leak(item_uri, item):
                 return frozenset()
-            needed.add(item_uri)
+            if read_sensor(item_uri, item, names) is not None:
+                needed.add(item_uri)
             continue
         subject = names.subject(item_uri)
         if subject is None:

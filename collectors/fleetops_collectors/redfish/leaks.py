@@ -24,8 +24,8 @@ EXCERPT_RANK = 10
 def read_leak_detector(uri: str, detector: Json, names: Names, cells: Cells) -> None:
     """Reads one ``LeakDetector``: whether it works, and if so what it sees."""
     subject = names.subject(uri)
-    if subject is None:
-        return
+    if subject is None or subject.device_class != "coolant_unit":
+        return  # it stands where no detector stands
     enabled = state_of(detector) == "Enabled"
     known = bool(object_of(detector.get("Status")).get("State"))
     # Without a state it is unknown whether the detector works; what it sees is still said.

@@ -58,6 +58,11 @@ def test_links_to_collections_and_to_the_root_are_no_owners() -> None:
     assert only(decode(chassis, inlet(24.5), service=Service())).device == "tray"
 
 
+def test_a_leak_detector_in_an_odd_place_is_no_host() -> None:
+    odd = resource(f"{V1}/Systems/Sys", "LeakDetector", DetectorState="OK", Status=ENABLED)
+    assert decode(odd).readings == []
+
+
 def test_a_document_without_an_id_stands_for_the_root() -> None:
     nameless = {"@odata.type": "#Processor.v1_0_0.Processor", "ProcessorType": "GPU"}
     tree = Tree()

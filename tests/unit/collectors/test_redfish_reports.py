@@ -120,6 +120,21 @@ class TestInPlaceOfReads:
         assert (stopped.value, stopped.quality) == (None, "stale")
         assert (after.value, after.quality) == (24.5, "good")
 
+    def test_a_collection_read_whole_is_left_out_when_all_with_a_column_are_reported(self) -> None:
+        bmc = service((INLET, "25.5", CLOCK))
+        resources: Any = bmc.resources
+        sensors = f"{V1}/Chassis/Tray/Sensors"
+        altitude = resource(f"{sensors}/Altitude", "Sensor", Reading=132.0, ReadingType="Altitude")
+        resources[V1]["ProtocolFeaturesSupported"] = {"ExpandQuery": {"NoLinks": True}}
+        for uri, item in list(resources.items()):
+            if item["@odata.type"].endswith("Collection"):
+                resources[f"{uri}?$expand=.($levels=1)"] = item
+        whole = f"{sensors}?$expand=.($levels=1)"
+        resources[whole] = {**resources[sensors], "Members": [resources[INLET], altitude]}
+        *_, third = self.rounds(bmc)
+        assert bmc.gets(whole) == 1
+        assert of(third, "node007", "inlet_temperature_celsius").value == 25.5
+
     def test_states_and_leak_detectors_are_always_read(self) -> None:
         detector = f"{V1}/Chassis/Tray/ThermalSubsystem/LeakDetection/LeakDetectors/Leak0"
         bmc = service((f"{detector}#/DetectorState", "OK", CLOCK))
