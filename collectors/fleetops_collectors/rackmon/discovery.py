@@ -74,7 +74,11 @@ async def is_there(
 
 
 class Discovery:
-    """Asks for devices, a few addresses a round, for ever: racks are filled while they run."""
+    """Asks for devices, a few addresses a round.
+
+    Once every address was asked it goes on with one a round, for ever: racks are filled while they
+    run, and an address at which nobody is costs the bus a timeout.
+    """
 
     def __init__(
         self,
@@ -89,6 +93,7 @@ class Discovery:
         pairs, self.ambiguous = candidates_of(maps, address, taken)
         self._address = address
         self._count = min(probes_per_round, len(pairs))
+        self._unasked = len(pairs)
         self._pairs: Iterator[Candidate] = cycle(pairs)
         self._timeout = timeout_seconds
         self._found: set[tuple[str, int]] = set()
@@ -96,7 +101,9 @@ class Discovery:
     async def probe(self, bus: ReadOnlyBus) -> list[Candidate]:
         """Those of the next addresses at which a device is found that was not known."""
         new = []
-        for one, at in islice(self._pairs, self._count):
+        count = self._count if self._unasked > 0 else min(1, self._count)
+        self._unasked -= count
+        for one, at in islice(self._pairs, count):
             if (one.name, at) in self._found:
                 continue
             if await is_there(bus, (one, at), line_of(one, self._address), self._timeout):

@@ -84,15 +84,17 @@ def _blocks(words: Words) -> list[SimData]:
 
 
 @contextmanager
-def serving_tcp(devices: Mapping[int, Words], *, framer: str = "socket") -> Iterator[ModbusBench]:
-    """A Modbus TCP server on a free port; ``framer="rtu"`` makes it a plain serial server."""
+def serving_tcp(
+    devices: Mapping[int, Words], *, framer: str = "socket", port: int = 0
+) -> Iterator[ModbusBench]:
+    """A Modbus TCP server, by default on a free port; ``framer="rtu"`` makes it a serial server."""
     bench = ModbusBench(dict(devices))
 
     async def start() -> ModbusTcpServer:
         server = ModbusTcpServer(
             bench.sim_devices(),
             framer=FramerType(framer),
-            address=("127.0.0.1", 0),
+            address=("127.0.0.1", port),
             ignore_missing_devices=framer == "rtu",
             trace_packet=bench.trace,
         )

@@ -374,6 +374,37 @@ def test_devices_are_found_by_asking_and_read_at_once() -> None:
     assert len(probes) <= 8
 
 
+def test_after_one_sweep_the_search_is_slow() -> None:
+    with serving_tcp({200: words_of("orv3_psu")}) as bench:
+        described = target(bench.url, psu(), discover=["orv3_bbu"])
+
+        async def rounds(collector: RackmonCollector, one: RackmonTarget) -> list[int]:
+            asked = []
+            for _ in range(6):
+                bench.frames.clear()
+                await collector.collect(one)
+                asked.append(len([frame for frame in bench.frames if frame[6] != 200]))
+            return asked
+
+        assert run(rounds, described) == [16, 16, 16, 16, 1, 1]
+
+
+def test_a_bus_that_comes_back_is_read_again() -> None:
+    async def rounds(collector: RackmonCollector, one: RackmonTarget) -> Scrape:
+        with pytest.raises(TemporaryError):
+            await collector.collect(one)
+        with serving_tcp({200: words_of("orv3_psu")}, port=port):
+            assert (await collector.collect(one)).readings
+        with pytest.raises(TemporaryError):
+            await collector.collect(one)
+        with serving_tcp({200: words_of("orv3_psu")}, port=port):
+            return await collector.collect(one)
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    assert run(rounds, target(f"tcp://127.0.0.1:{port}", psu())).readings
+
+
 def test_addresses_that_two_maps_claim_are_left_alone() -> None:
     """Behind a gateway the line's rate is unknown, and address 160 is of two kinds of supplies."""
     with serving_tcp({160: words_of("orv2_psu")}) as bench:
