@@ -12,7 +12,7 @@ from fleetops_collectors.rackmon.address import BusAddress
 from fleetops_collectors.rackmon.alarms import Alarms
 from fleetops_collectors.rackmon.config import RackmonConfig, RackmonTarget
 from fleetops_collectors.rackmon.device_reader import DeviceReader, DeviceRound
-from fleetops_collectors.rackmon.discovery import Discovery, line_of
+from fleetops_collectors.rackmon.discovery import Discovery, line_of, place_of
 from fleetops_collectors.rackmon.modbus import (
     GarbledError,
     NoAnswerError,
@@ -57,7 +57,7 @@ class BusScan:
         self._discovery = Discovery(
             [maps[name] for name in target.discover],
             address,
-            {device.address for device in target.devices},
+            {place_of(maps[device.map], device.address, address) for device in target.devices},
             probes_per_round=config.probes_per_round,
             timeout_seconds=config.probe_timeout_seconds,
         )
@@ -82,16 +82,16 @@ class BusScan:
             try:
                 self._add(reader, await reader.read(self._bus, self._clock.monotonic()), decoded)
                 heard += 1
-            except NotReachedError as error:
-                raise self._silence([error]) from error
             except (NoAnswerError, GarbledError) as error:
                 errors.append(error)
                 decoded.problems.append(f"{reader.device.name}: {error}")
+                if isinstance(error, NotReachedError):
+                    break
         if loop.time() < until:
             try:
                 heard += await self._discover(decoded)
             except NotReachedError as error:
-                errors.insert(0, error)
+                errors.append(error)
         if not heard:
             raise self._silence(errors)
         return decoded
@@ -147,8 +147,8 @@ class BusScan:
         garbled = [error for error in errors if isinstance(error, GarbledError)]
         if garbled:
             return GarbledError(f"{where}: {garbled[0]}")
-        if errors and isinstance(errors[0], NotReachedError):
-            return NotReachedError(f"{where}: {errors[0]}")
+        if errors and isinstance(errors[-1], NotReachedError):
+            return NotReachedError(f"{where}: {errors[-1]}")
         if errors:
             return NoAnswerError(f"{where}: none of {len(errors)} devices answers: {errors[0]}")
         return NoAnswerError(f"{where}: no device found at the addresses that were asked")

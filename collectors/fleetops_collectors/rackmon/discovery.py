@@ -28,24 +28,32 @@ def line_of(one: RegisterMap, address: BusAddress) -> Line:
     return Line(address.baud_rate or one.baud_rate, address.parity or one.parity)
 
 
+def place_of(one: RegisterMap, at: int, address: BusAddress) -> tuple[int, int]:
+    """Rate and device address: what tells devices of one bus apart.
+
+    A serial line is set for each map and asked at its rate; the rate behind a gateway is the
+    gateway's own, the same for all, and told as 0.
+    """
+    return (one.baud_rate if address.transport is Transport.RTU else 0, at)
+
+
 def candidates_of(
-    maps: Iterable[RegisterMap], address: BusAddress, taken: Collection[int]
+    maps: Iterable[RegisterMap], address: BusAddress, taken: Collection[tuple[int, int]]
 ) -> tuple[list[Candidate], list[int]]:
     """The (map, address) pairs to ask for, and the addresses that several maps claim.
 
     Args:
         maps: of the kinds of devices that may be there.
         address: of the bus; a rate in it leaves out the maps of other rates.
-        taken: addresses that are configured.
+        taken: places that are configured.
     """
     fitting = [one for one in maps if address.baud_rate in {None, one.baud_rate}]
     claims: dict[tuple[int, int], list[RegisterMap]] = {}
     for one in fitting:
-        # a serial line is set for each map and asked at its rate; a gateway's rate is its own
-        rate = one.baud_rate if address.transport is Transport.RTU else 0
         for at in one.device_addresses():
-            if at not in taken:
-                claims.setdefault((rate, at), []).append(one)
+            place = place_of(one, at, address)
+            if place not in taken:
+                claims.setdefault(place, []).append(one)
     pairs = [(found[0], at) for (_, at), found in claims.items() if len(found) == 1]
     return pairs, sorted({at for (_, at), found in claims.items() if len(found) > 1})
 
@@ -84,7 +92,7 @@ class Discovery:
         self,
         maps: Iterable[RegisterMap],
         address: BusAddress,
-        taken: Collection[int],
+        taken: Collection[tuple[int, int]],
         *,
         probes_per_round: int,
         timeout_seconds: float,

@@ -22,6 +22,7 @@ from fleetops_collectors.rackmon import (
     read_live,
 )
 from fleetops_collectors.rackmon.address import BusAddress, Transport, parse_address
+from fleetops_collectors.rackmon.discovery import candidates_of
 from fleetops_collectors.rackmon.modbus import (
     GarbledError,
     Line,
@@ -372,6 +373,17 @@ def test_devices_are_found_by_asking_and_read_at_once() -> None:
     }
     assert {r.device for r in first.readings} == {r.device for r in second.readings}
     assert len(probes) <= 8
+
+
+def test_a_serial_line_is_asked_at_the_rate_of_each_map() -> None:
+    maps = [load_register_maps()[name] for name in ("orv2_psu", "orv3_hpr_psu")]
+    serial, gateway = parse_address("rtu:///dev/ttyS3"), parse_address("tcp://h")
+    pairs, ambiguous = candidates_of(maps, serial, {(19_200, 160)})
+    at_160 = [one.name for one, at in pairs if at == 160]
+    assert (at_160, len(pairs), ambiguous) == (["orv3_hpr_psu"], 31 + 48, [])
+    pairs, ambiguous = candidates_of(maps, gateway, set())
+    assert (len(pairs), len(ambiguous)) == (8 + 24, 24)
+    assert ambiguous[0] == 160
 
 
 def test_after_one_sweep_the_search_is_slow() -> None:
