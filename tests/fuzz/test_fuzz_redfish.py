@@ -11,7 +11,7 @@ from typing_extensions import override
 from fleetops.core.errors import InputError
 from fleetops_collectors.redfish import Service, Tree, decode_resources
 from fleetops_collectors.redfish.directory import parse
-from fleetops_collectors.redfish.event_reader import records_of
+from fleetops_collectors.redfish.log_entries import records_of
 from fleetops_collectors.redfish.server_sent import Message, StreamParser
 from fleetops_collectors.redfish.told import STREAM, Telling, Told
 from fleetops_collectors.redfish.tree import ROOT, uri_of

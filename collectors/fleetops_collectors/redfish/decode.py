@@ -11,7 +11,7 @@ from fleetops_collectors.redfish.cells import Cells, Given, Subject
 from fleetops_collectors.redfish.identities import read_identities
 from fleetops_collectors.redfish.leaks import read_leak_detector, read_leak_groups
 from fleetops_collectors.redfish.legacy import read_power, read_thermal
-from fleetops_collectors.redfish.log_entries import read_log_entry
+from fleetops_collectors.redfish.log_entries import read_log_entry, records_of
 from fleetops_collectors.redfish.metric_reports import Meanings, ReportReader
 from fleetops_collectors.redfish.names import Names
 from fleetops_collectors.redfish.properties import PropertyReader, reading_time, times_of
@@ -110,8 +110,10 @@ class _Decoder:
                 read_leak_detector(uri, resource, self.names, self._cells)
                 self._detectors.add(self.names.subject(uri))
             case "LogEntry":
-                event = read_log_entry(uri, resource, self.names, self._observed_at)
-                self._out.events.append(event)
+                self._tell(uri, resource)
+            case "Event":
+                for record_uri, record in records_of(resource):
+                    self._tell(record_uri, record)
             case _:
                 self._properties.read(uri, resource)
         if kind == "Thermal":
@@ -122,6 +124,10 @@ class _Decoder:
             read_leak_groups(resource, self._tree, self.names, self._cells)
         elif kind == "ThermalMetrics":
             self._read_excerpts(objects_of(resource.get("TemperatureReadingsCelsius")))
+
+    def _tell(self, uri: str, entry: Json) -> None:
+        event = read_log_entry(uri, entry, self.names, self._observed_at)
+        self._out.events.append(event)
 
     def _count(self, names: Iterable[str]) -> None:
         self._out.unmapped.update(names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from pydantic import Field
@@ -11,11 +11,12 @@ from fleetops.core.errors import InputError, NotFoundError, TemporaryError
 from fleetops_collectors.redfish.config import RedfishConfig
 from fleetops_collectors.redfish.crawl import Crawl, Fetch, Round
 from fleetops_collectors.redfish.event_stream import EventStream
+from fleetops_collectors.redfish.log_entries import records_of
 from fleetops_collectors.redfish.log_positions import LogPositions
 from fleetops_collectors.redfish.log_reader import LogReader
 from fleetops_collectors.redfish.told import STREAM, Telling, Told
-from fleetops_collectors.redfish.tree import ROOT, Tree, type_of, uri_of
-from fleetops_collectors.redfish.values import Json, object_of, objects_of, text_of
+from fleetops_collectors.redfish.tree import Tree, type_of, uri_of
+from fleetops_collectors.redfish.values import Json, object_of, text_of
 
 _REPORTS = "EventFormatType eq 'Event' or EventFormatType eq 'MetricReport'"
 
@@ -142,14 +143,3 @@ class EventReader:
         self._told += 1
         if self._cursor.told.is_news(Telling.of(entry, uri, now), way):
             tree.put(uri, entry)
-
-
-def records_of(event: Json) -> Iterator[tuple[str, Json]]:
-    """The records of an ``Event`` as log entries, at the URI of their own entry if they name it."""
-    for number, record in enumerate(objects_of(event.get("Events"))):
-        member = text_of(record.get("EventId")) or text_of(record.get("MemberId")) or str(number)
-        own = f"{ROOT}/EventService/Events/{event.get('Id')}/{member}"
-        yield (
-            uri_of(record.get("LogEntry")) or own,
-            {**record, "@odata.type": "#LogEntry.LogEntry"},
-        )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
 
 from fleetops_collectors.redfish.messages import meaning_of
 from fleetops_collectors.redfish.names import Names
-from fleetops_collectors.redfish.tree import links, uri_of
-from fleetops_collectors.redfish.values import Json, object_of, text_of, time_of
+from fleetops_collectors.redfish.tree import ROOT, links, uri_of
+from fleetops_collectors.redfish.values import Json, object_of, objects_of, text_of, time_of
 from fleetops_schemas.records import Event, JsonScalar, Severity
 from fleetops_schemas.topology import host_of
 
@@ -57,6 +58,17 @@ def origin_of(entry: Json) -> str:
     """The URI of what it is about; an event names it beside ``Links``, a log entry within."""
     beside = uri_of(entry.get("OriginOfCondition"))
     return beside or next(iter(links(entry, "OriginOfCondition")), "")
+
+
+def records_of(event: Json) -> Iterator[tuple[str, Json]]:
+    """The records of an ``Event`` as log entries, at the URI of their own entry if they name it."""
+    for number, record in enumerate(objects_of(event.get("Events"))):
+        member = text_of(record.get("EventId")) or text_of(record.get("MemberId")) or str(number)
+        own = f"{ROOT}/EventService/Events/{event.get('Id')}/{member}"
+        yield (
+            uri_of(record.get("LogEntry")) or own,
+            {**record, "@odata.type": "#LogEntry.LogEntry"},
+        )
 
 
 def message_of(entry: Json) -> str:

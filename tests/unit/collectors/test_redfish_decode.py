@@ -13,7 +13,7 @@ from fleetops_schemas.readings import Quality
 from fleetops_schemas.records import Severity
 from tests.contract.collector_contract import check_readings
 from tests.unit.collectors.redfish_resources import GPU, NOW, V1, decode, gpu, inlet, only, sensor
-from tests.unit.collectors.redfish_service import ENABLED, entry, link, resource, tray
+from tests.unit.collectors.redfish_service import ENABLED, entry, event, link, resource, tray
 
 
 @pytest.mark.parametrize(
@@ -246,6 +246,14 @@ class TestLogEntries:
         assert event.time == datetime(2026, 6, 1, 11, 0, tzinfo=UTC)
         assert event.observed_at == NOW
         assert event.attributes["message_id"] == "Environmental.1.4.LeakDetectedCritical"
+
+
+def test_an_event_that_was_sent_is_told_as_its_log_entry_would_be() -> None:
+    leak = f"{V1}/Chassis/Tray/ThermalSubsystem/LeakDetection/LeakDetectors/Leak0"
+    sent = event("Environmental.1.4.LeakDetectedCritical", OriginOfCondition=link(leak))
+    (told,) = decode(*tray().values(), {"@odata.id": f"{V1}/EventService/x", **sent}).events
+    assert (told.device, told.kind) == ("node001/leak0", "coolant_leak")
+    assert told.text == "Leak detector 'Leak0' reports it."
 
 
 @pytest.mark.parametrize(

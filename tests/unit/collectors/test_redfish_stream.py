@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import httpx
 import pytest
 
 from fleetops.core.clock import ManualClock
+from fleetops.core.errors import TemporaryError
 from fleetops_collectors.base import Scrape, Target
 from fleetops_collectors.redfish import RedfishCollector
+from fleetops_collectors.redfish.event_stream import EventStream, StreamLimits
 from fleetops_schemas.records import Event
 from tests.unit.collectors.http_server import Reply
 from tests.unit.collectors.redfish_rounds import LOGIN, once, until, using
@@ -230,6 +233,33 @@ class TestReconnection:
             await until(lambda: len(feed.opened) == 2)
 
         using(bmc, act, **QUICK | {"stream_idle_seconds": 1})
+
+
+def test_tries_are_further_and_further_apart_and_never_at_once() -> None:
+    ranges: list[tuple[float, float]] = []
+
+    def draw(low: float, high: float) -> float:
+        ranges.append((low, high))
+        return 0.0
+
+    class NoSession:
+        async def access(self) -> dict[str, str]:
+            raise TemporaryError("bmc7: away")
+
+        async def renew(self, refused: dict[str, str]) -> None:
+            raise AssertionError
+
+    async def act() -> None:
+        limits = StreamLimits(1000, first_wait_seconds=1.0, longest_wait_seconds=5.0)
+        stream = EventStream("bmc7", httpx.AsyncClient, NoSession(), limits, draw)
+        stream.start("/redfish/v1/EventService/SSE")
+        await until(lambda: len(ranges) >= 5)
+        assert not stream.is_live
+        await stream.close()
+        await stream.close()
+
+    asyncio.run(act())
+    assert ranges[:5] == [(0.5, 1.0), (1.0, 2.0), (2.0, 4.0), (2.5, 5.0), (2.5, 5.0)]
 
 
 class TestOnce:
