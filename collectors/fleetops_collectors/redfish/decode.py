@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from fleetops_collectors.decoded import Decoded
 from fleetops_collectors.redfish.cells import Cells, Given, Subject
 from fleetops_collectors.redfish.identities import read_identities
-from fleetops_collectors.redfish.leaks import read_leak_detector, read_leak_groups
+from fleetops_collectors.redfish.leaks import read_leak_detector, read_leak_groups, speaks
 from fleetops_collectors.redfish.legacy import read_power, read_thermal
 from fleetops_collectors.redfish.log_entries import read_log_entry, records_of
 from fleetops_collectors.redfish.metric_reports import Meanings, ReportReader
 from fleetops_collectors.redfish.names import Names
 from fleetops_collectors.redfish.properties import PropertyReader, reading_time, times_of
-from fleetops_collectors.redfish.sensors import read_sensor
+from fleetops_collectors.redfish.sensors import has_leak_limits, read_sensor
 from fleetops_collectors.redfish.tree import Tree, id_of, type_of, uri_of
 from fleetops_collectors.redfish.values import Json, objects_of, state_of, text_of, time_of
 
@@ -82,7 +82,8 @@ class _Decoder:
         self._cells = Cells(reference, timedelta(seconds=service.stale_after_seconds))
         self._recent = timedelta(seconds=service.recent_seconds)
         self._properties = PropertyReader(tree, self.names, self._cells)
-        self._detectors: set[Subject | None] = set()
+        self._detectors: dict[Subject | None, bool] = {}
+        """The leak detectors that are read, and whether each works."""
         self._out = Decoded()
 
     def decode(self) -> Decoded:
@@ -98,7 +99,7 @@ class _Decoder:
         for uri, sensor in sensors:
             self._read_sensor(uri, sensor)
         reader = ReportReader(self._tree, self._structure.meanings, self.names, self._cells)
-        reader.read(reports, self._detectors, self._recent)
+        reader.read(reports, set(self._detectors), self._recent)
         self._structure.recent = reader.recent
         self._out.unmapped += reader.unmapped
         self._out.readings = self._cells.readings()
@@ -108,7 +109,7 @@ class _Decoder:
         match kind:
             case "LeakDetector":
                 read_leak_detector(uri, resource, self.names, self._cells)
-                self._detectors.add(self.names.subject(uri))
+                self._detectors[self.names.subject(uri)] = speaks(resource)
             case "LogEntry":
                 self._tell(uri, resource)
             case "Event":
@@ -134,7 +135,7 @@ class _Decoder:
 
     def _read_sensor(self, uri: str, sensor: Json) -> None:
         if self._structure.meanings.is_leak(uri, sensor):
-            self._read_copy(uri, sensor)
+            self._read_voltage(uri, sensor)
             return
         meaning = self._structure.meanings.of_sensor(uri, sensor)
         if meaning is None:
@@ -155,19 +156,31 @@ class _Decoder:
                 )
                 self._cells.put_metric(one.subject, one.metric, given)
 
+    def _read_voltage(self, uri: str, sensor: Json) -> None:
+        """The voltage behind a leak detector.
+
+        It says nothing while its detector is disabled. Beside one that works it counts as much as
+        the detector's own word, and the worse of both holds; but by its own limits alone, since
+        ours are those of one maker.
+        """
+        for one in read_sensor(uri, sensor, self.names) or ():
+            works = self._detectors.get(one.subject)
+            if works is None:
+                self._cells.put(one.subject, one.metric, one.given)
+            elif works and has_leak_limits(sensor):
+                self._cells.put(one.subject, one.metric, one.given._replace(rank=0))
+
     def _read_excerpts(self, excerpts: Iterable[Json]) -> None:
         """The temperatures that a chassis lists, for sensors that cannot be read themselves."""
         for excerpt in excerpts:
             uri = uri_of(text_of(excerpt.get("DataSourceUri")))
             if uri and uri not in self._tree:
-                self._read_copy(uri, {"ReadingType": "Temperature", **excerpt}, EXCERPT_RANK)
+                self._read_excerpt(uri, {"ReadingType": "Temperature", **excerpt})
 
-    def _read_copy(self, uri: str, sensor: Json, rank: int = 0) -> None:
+    def _read_excerpt(self, uri: str, sensor: Json) -> None:
         for one in read_sensor(uri, sensor, self.names) or ():
-            # A detector speaks for itself: its voltage says nothing while it is disabled.
-            if one.subject not in self._detectors:
-                given = one.given._replace(rank=one.given.rank + rank)
-                self._cells.put(one.subject, one.metric, given)
+            given = one.given._replace(rank=one.given.rank + EXCERPT_RANK)
+            self._cells.put(one.subject, one.metric, given)
 
 
 def service_time(tree: Tree, observed_at: datetime, *, live: bool) -> datetime | None:

@@ -21,12 +21,17 @@ EXCERPT_RANK = 10
 """A group's excerpt of a detector, where the detector itself cannot be read."""
 
 
+def speaks(detector: Json) -> bool:
+    """Whether a detector works, as far as it says, so that its wire means something."""
+    return state_of(detector) == "Enabled"
+
+
 def read_leak_detector(uri: str, detector: Json, names: Names, cells: Cells) -> None:
     """Reads one ``LeakDetector``: whether it works, and if so what it sees."""
     subject = names.subject(uri)
     if subject is None or subject.device_class != "coolant_unit":
         return  # it stands where no detector stands
-    enabled = state_of(detector) == "Enabled"
+    enabled = speaks(detector)
     known = bool(object_of(detector.get("Status")).get("State"))
     # Without a state it is unknown whether the detector works; what it sees is still said.
     cells.put(subject, "leak_detector_ok", Given(enabled if known else None))

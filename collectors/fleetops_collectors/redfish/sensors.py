@@ -299,7 +299,7 @@ def _leak(uri: str, sensor: Json, base: Subject, names: Names) -> list[Measured]
     """Water pulls the voltage down; an open wire lets it rise, and then nothing is known."""
     related = [uri_of(item) for item in objects_of(sensor.get("RelatedItem"))]
     subject = next((names.subject(link) for link in related if "/LeakDetectors/" in link), None)
-    if subject is None:
+    if subject is None or subject.device_class != "coolant_unit":
         parts = segments(uri)
         subject = leak_detector(base, parts[-1], parts[1])
     volts = _volts(sensor.get("Reading"))
@@ -322,6 +322,12 @@ def _leak(uri: str, sensor: Json, base: Subject, names: Names) -> list[Measured]
         Measured(subject, "leak_detector_ok", Given(works, SENSOR_RANK)),
         Measured(subject, "leak_state", seen),
     ]
+
+
+def has_leak_limits(sensor: Json) -> bool:
+    """Whether a sensor itself says at which voltage there is a leak."""
+    limit = object_of(object_of(sensor.get("Thresholds")).get("LowerCritical")).get("Reading")
+    return isinstance(limit, int | float)
 
 
 def _volts(reading: object) -> float | None:

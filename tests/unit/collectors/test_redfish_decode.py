@@ -215,6 +215,28 @@ class TestLeaks:
         probe = sensor(self.SENSOR, 0.1, ReadingType="Voltage")
         assert self.states(detector, probe)["leak_state"] == (None, "missing")
 
+    @pytest.mark.parametrize(
+        ("volts", "limits", "level", "works"),
+        [
+            (1.73, {"LowerCritical": {"Reading": 1.3}}, 0, 1),
+            (1.1, {"LowerCritical": {"Reading": 1.3}}, 2, 1),
+            (2.4, {"LowerCritical": {"Reading": 1.3}, "UpperCritical": {"Reading": 2.0}}, 0, 0),
+            (0.0, {}, 0, 1),  # another maker's: dry at 0 V
+        ],
+    )
+    def test_beside_a_detector_that_works_the_worse_of_both_holds(
+        self, volts: float, limits: dict[str, Any], level: int, works: int
+    ) -> None:
+        detector = resource(
+            self.URI.replace("/0", f"/{self.SENSOR}"),
+            "LeakDetector",
+            DetectorState="OK",
+            Status=ENABLED,
+        )
+        probe = sensor(self.SENSOR, volts, ReadingType="Voltage", Thresholds=limits)
+        states = self.states(detector, probe)
+        assert states == {"leak_state": (level, "good"), "leak_detector_ok": (works, "good")}
+
     def test_plain_numbers_are_leak_names(self) -> None:
         detector = resource(self.URI, "LeakDetector", DetectorState="OK", Status=ENABLED)
         assert {r.device for r in decode(detector).readings} == {"node001/leak0"}
