@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 
 from fleetops_collectors.redfish.crawl import with_inner
+from fleetops_collectors.redfish.metric_reports import Key
 from fleetops_collectors.redfish.names import Names
 from fleetops_collectors.redfish.properties import kind_of, properties_of
 from fleetops_collectors.redfish.routes import holds_readings, names_devices
@@ -23,10 +24,10 @@ class Coverage:
 
     def __init__(self) -> None:
         """Nothing is covered yet."""
-        self._needs: dict[str, frozenset[str]] = {}
-        self._recent: frozenset[str] = frozenset()
+        self._needs: dict[str, frozenset[Key]] = {}
+        self._recent: frozenset[Key] = frozenset()
 
-    def learn(self, tree: Tree, plan: Iterable[str], names: Names, recent: Set[str]) -> None:
+    def learn(self, tree: Tree, plan: Iterable[str], names: Names, recent: Set[Key]) -> None:
         """Takes what one round read.
 
         Args:
@@ -48,9 +49,9 @@ class Coverage:
         return {uri for uri, needs in self._needs.items() if needs and needs <= self._recent}
 
 
-def _needs(uri: str, resource: Json, names: Names) -> frozenset[str]:
-    """The reported properties, by their keys, that replace a read; none if nothing can."""
-    needed: set[str] = set()
+def _needs(uri: str, resource: Json, names: Names) -> frozenset[Key]:
+    """The reported properties that replace a read; none if nothing can."""
+    needed: set[Key] = set()
     for item_uri, item in with_inner(uri_of(resource) or uri, resource):
         kind = type_of(item, item_uri)
         if not holds_readings(kind, item):
@@ -61,12 +62,12 @@ def _needs(uri: str, resource: Json, names: Names) -> frozenset[str]:
             if measures_a_leak(item_uri, item):
                 return frozenset()
             if read_sensor(item_uri, item, names) is not None:
-                needed.add(item_uri)
+                needed.add((item_uri, ()))
             continue
         subject = names.subject(item_uri)
         if subject is None:
             continue
         for one in properties_of(kind_of(item_uri, item), subject.device_class):
             if any(True for _ in dig(item, one.path)):
-                needed.add(f"{item_uri}#/{'/'.join(one.path)}")
+                needed.add((item_uri, one.path))
     return frozenset(needed)

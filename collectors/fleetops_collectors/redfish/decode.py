@@ -12,7 +12,7 @@ from fleetops_collectors.redfish.identities import read_identities
 from fleetops_collectors.redfish.leaks import read_leak_detector, read_leak_groups, speaks
 from fleetops_collectors.redfish.legacy import read_power, read_thermal
 from fleetops_collectors.redfish.log_entries import read_log_entry, records_of
-from fleetops_collectors.redfish.metric_reports import Meanings, ReportReader
+from fleetops_collectors.redfish.metric_reports import Key, Meanings, ReportReader
 from fleetops_collectors.redfish.names import Names
 from fleetops_collectors.redfish.properties import PropertyReader, reading_time, times_of
 from fleetops_collectors.redfish.sensors import has_leak_limits, read_sensor
@@ -46,7 +46,7 @@ class Structure:
         self.known = known
         self.names = Names(known, service.host, service.device, service.rack)
         self.meanings = Meanings(self.names)
-        self.recent: set[str] = set()
+        self.recent: set[Key] = set()
         """Properties that reports gave in the last decoding, recent and good."""
 
 
@@ -82,7 +82,7 @@ class _Decoder:
         self._cells = Cells(reference, timedelta(seconds=service.stale_after_seconds))
         self._recent = timedelta(seconds=service.recent_seconds)
         self._properties = PropertyReader(tree, self.names, self._cells)
-        self._detectors: dict[Subject | None, bool] = {}
+        self._detectors: dict[Subject, bool] = {}
         """The leak detectors that are read, and whether each works."""
         self._out = Decoded()
 
@@ -109,7 +109,8 @@ class _Decoder:
         match kind:
             case "LeakDetector":
                 read_leak_detector(uri, resource, self.names, self._cells)
-                self._detectors[self.names.subject(uri)] = speaks(resource)
+                if subject := self.names.subject(uri):
+                    self._detectors[subject] = speaks(resource)
             case "LogEntry":
                 self._tell(uri, resource)
             case "Event":

@@ -1,44 +1,54 @@
 """``MetricReport`` resources: thousands of values in one reply, each a copy of some property.
 
-A value names the property it copies (``MetricProperty``: a URI, and behind ``#`` the path in the
-resource). What a property means is worked out once and kept, so that of each further report only
-text is turned into numbers.
+A value names the property that it copies (``MetricProperty``: a URI, and behind ``#`` the path in
+the resource). Which device a URI speaks of, and which column a path fills, is worked out once and
+kept apart from each other: so of each further value only text is turned into a number, and little
+is kept of a report of thousands.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Set
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Generic, NamedTuple, TypeVar
 
 from fleetops_collectors.redfish.cells import Cells, Given, Subject
 from fleetops_collectors.redfish.names import Names
-from fleetops_collectors.redfish.properties import kind_of, properties_of
+from fleetops_collectors.redfish.properties import Property, kind_of, properties_of
 from fleetops_collectors.redfish.sensors import measures_a_leak, read_sensor
 from fleetops_collectors.redfish.tree import Tree
 from fleetops_collectors.redfish.values import Json, objects_of, state_of, text_of, time_of
 from fleetops_schemas.catalog import Metric, load_catalog
 from fleetops_schemas.readings import Quality
 
+T = TypeVar("T")
 REPORT_RANK = 40
 """After the resource that a value is copied from, where that was read too: copies may be old."""
-MAX_KEPT = 100_000
-"""Properties whose meaning is kept; a GB300 tray reports some 5,000."""
+MAX_KEPT = 50_000
+"""URIs of one service whose meaning is kept; a GB300 tray reports of some 400."""
+Key = tuple[str, tuple[str, ...]]
+"""A reported property: the resource's URI, and the path as the catalog has it; of a sensor, ()."""
 
 
 class Meaning(NamedTuple):
-    """What one ``MetricProperty`` is."""
+    """One cell that a sensor fills."""
 
-    uri: str
-    key: str
-    """The sensor's URI, or that of the resource and the path as the catalog has it."""
     subject: Subject
     metric: Metric
     scale: float
     offset: float
     rank: int
-    interval: timedelta = timedelta()
+    interval: timedelta
+
+
+class _Place(NamedTuple):
+    """What stands at a URI."""
+
+    subject: Subject
+    kinds: tuple[str, ...]
+    """The types, as the catalog's sources name them, whose properties are reported of it."""
 
 
 class _Value(NamedTuple):
@@ -46,8 +56,31 @@ class _Value(NamedTuple):
     time: datetime | None
 
 
+class _Kept(Generic[T]):
+    """What was made of sensors, by URI: of their resources, or of their names alone.
+
+    What a report names without the sensor having been read is kept apart, since the sensor itself
+    may say something else (a distance to a limit, and no temperature).
+    """
+
+    def __init__(self, make: Callable[[str, Json], T]) -> None:
+        self._make = make
+        self._read: dict[str, T] = {}
+        self._named: dict[str, T] = {}
+
+    def get(self, uri: str, sensor: Json) -> T:
+        if uri in self._read:
+            return self._read[uri]
+        kept = self._read if sensor else self._named
+        if uri not in kept:
+            if len(kept) >= MAX_KEPT:
+                kept.clear()
+            kept[uri] = self._make(uri, sensor)
+        return kept[uri]
+
+
 class Meanings:
-    """What sensors, and the properties named by reports, are; kept from round to round.
+    """What the sensors and resources of one service are; kept from round to round.
 
     It holds as long as the names do that it was made with.
     """
@@ -55,64 +88,43 @@ class Meanings:
     def __init__(self, names: Names) -> None:
         """Knows nothing yet."""
         self._names = names
-        self._known: dict[str, tuple[Meaning, ...] | None] = {}
-        self._sensors: dict[str, tuple[Meaning, ...] | None] = {}
-        self._leaks: dict[str, bool] = {}
+        self._sensors: _Kept[tuple[Meaning, ...] | None] = _Kept(self._sensor)
+        self._leaks: _Kept[bool] = _Kept(measures_a_leak)
+        self._places: dict[str, _Place | None] = {}
 
     def is_leak(self, uri: str, sensor: Json) -> bool:
         """Whether a sensor is the voltage behind a leak detector."""
-        if uri not in self._leaks:
-            if len(self._leaks) >= MAX_KEPT:
-                self._leaks.clear()
-            self._leaks[uri] = measures_a_leak(uri, sensor)
-        return self._leaks[uri]
+        return self._leaks.get(uri, sensor)
 
     def of_sensor(self, uri: str, sensor: Json) -> tuple[Meaning, ...] | None:
         """The cells that a sensor fills; None where the catalog has no column for it."""
-        if uri not in self._sensors:
-            if len(self._sensors) >= MAX_KEPT:
-                self._sensors.clear()
-            self._sensors[uri] = self._sensor(uri, sensor)
-        return self._sensors[uri]
+        return self._sensors.get(uri, sensor)
 
-    def of(self, name: str, tree: Tree) -> tuple[Meaning, ...] | None:
-        """The cells that a property fills; None where the catalog has no column for it."""
-        if name not in self._known:
-            if len(self._known) >= MAX_KEPT:
-                self._known.clear()
-            self._known[name] = self._find(name, tree)
-        return self._known[name]
+    def of_property(self, uri: str, pointer: str, tree: Tree) -> tuple[Subject, Property] | None:
+        """The cell that a resource's property fills; None where there is no column for it."""
+        if uri not in self._places:
+            if len(self._places) >= MAX_KEPT:
+                self._places.clear()
+            self._places[uri] = self._place(uri, tree)
+        place = self._places[uri]
+        if place is None:
+            return None
+        found = _property(place.kinds, place.subject.device_class, pointer)
+        return (place.subject, found) if found else None
 
-    def _find(self, name: str, tree: Tree) -> tuple[Meaning, ...] | None:
-        uri, _, pointer = name.partition("#")
-        uri = uri.rstrip("/")
-        # places in a list do not matter: PowerControl/0/PowerConsumedWatts
-        path = tuple(part for part in pointer.split("/") if part and not part.isdecimal())
-        if "/Sensors/" in uri:
-            if path not in ((), ("Reading",)):
-                return None
-            return self._sensors[uri] if uri in self._sensors else self._sensor(uri, {})
-        subject = self._names.subject(uri) if path else None
+    def _place(self, uri: str, tree: Tree) -> _Place | None:
+        subject = self._names.subject(uri)
         if subject is None:
             return None
         kind = kind_of(uri, tree.get(uri, {}))
-        for one in (kind, "Port") if kind == "PortMetrics" else (kind,):
-            for found in properties_of(one, subject.device_class):
-                if path in (found.path, (*found.path, "Reading")):
-                    key = f"{uri}#/{'/'.join(found.path)}"
-                    return (Meaning(uri, key, subject, *found[1:]),)
-        return None
+        return _Place(subject, (kind, "Port") if kind == "PortMetrics" else (kind,))
 
     def _sensor(self, uri: str, sensor: Json) -> tuple[Meaning, ...] | None:
-        if measures_a_leak(uri, sensor):
-            return None  # a state is made from the number itself, not by a scale
         measured = read_sensor(uri, {**sensor, "Reading": 0}, self._names)
         if measured is None:
             return None
         return tuple(
             Meaning(
-                uri,
-                uri,
                 one.subject,
                 load_catalog()[one.subject.device_class].metric(one.metric),
                 one.given.scale,
@@ -122,6 +134,17 @@ class Meanings:
             )
             for one in measured
         )
+
+
+@lru_cache(maxsize=10_000)
+def _property(kinds: tuple[str, ...], device_class: str, pointer: str) -> Property | None:
+    # places in a list do not matter: /PowerControl/0/PowerConsumedWatts
+    path = tuple(part for part in pointer.split("/") if part and not part.isdecimal())
+    for kind in kinds:
+        for one in properties_of(kind, device_class):
+            if path and path in (one.path, (*one.path, "Reading")):
+                return one
+    return None
 
 
 class ReportReader:
@@ -135,12 +158,10 @@ class ReportReader:
         self._cells = cells
         self.unmapped: Counter[str] = Counter()
         """Values without a column, by their name."""
-        self.recent: set[str] = set()
+        self.recent: set[Key] = set()
         """Properties whose good value is no older than the direct read of them would be."""
 
-    def read(
-        self, reports: Iterable[Json], detectors: set[Subject | None], within: timedelta
-    ) -> None:
+    def read(self, reports: Iterable[Json], detectors: Set[Subject], within: timedelta) -> None:
         """Reads the newest value of every property.
 
         Args:
@@ -149,40 +170,75 @@ class ReportReader:
             within: age up to which a value is as good as a direct read.
         """
         for name, value in self._newest(reports).items():
-            meaning = self._meanings.of(name, self._tree)
-            if meaning is not None:
-                for one in meaning:
-                    if one.subject not in detectors:
-                        self._put(one, value, within)
-            elif not self._read_leak(name, value, detectors):
-                self.unmapped[name.partition("#")[2] or name.rpartition("/")[2]] += 1
+            uri, _, pointer = name.partition("#")
+            uri = uri.rstrip("/")
+            if "/Sensors/" in uri:
+                known = self._read_sensor(uri, pointer, value, detectors, within)
+            else:
+                known = self._read_property(uri, pointer, value, detectors, within)
+            if not known:
+                self.unmapped[pointer or name.rpartition("/")[2]] += 1
 
-    def _put(self, one: Meaning, value: _Value, within: timedelta) -> None:
-        original = self._tree.get(one.uri)
-        rank = one.rank if original is None else one.rank + REPORT_RANK
-        state = "Enabled" if original is None else state_of(original)
-        given = Given(value.raw, rank, one.scale, one.offset, value.time, state, one.interval)
-        quality = self._cells.put_metric(one.subject, one.metric, given)
-        if quality is Quality.GOOD and self._cells.is_recent(value.time, within):
-            self.recent.add(one.key)
-
-    def _read_leak(self, name: str, value: _Value, detectors: set[Subject | None]) -> bool:
-        """A leak detector's voltage, which becomes a state; whether it is one."""
-        uri = name.partition("#")[0].rstrip("/")
-        sensor = self._tree.get(uri, {})
-        if "/Sensors/" not in uri or not measures_a_leak(uri, sensor):
+    def _read_property(
+        self,
+        uri: str,
+        pointer: str,
+        value: _Value,
+        detectors: Set[Subject],
+        within: timedelta,
+    ) -> bool:
+        found = self._meanings.of_property(uri, pointer, self._tree)
+        if found is None:
             return False
+        subject, one = found
+        if subject not in detectors:
+            rank, state = self._of_original(uri, one.rank)
+            given = Given(value.raw, rank, one.scale, one.offset, value.time, state)
+            quality = self._cells.put_metric(subject, one.metric, given)
+            if quality is Quality.GOOD and self._cells.is_recent(value.time, within):
+                self.recent.add((uri, one.path))
+        return True
+
+    def _read_sensor(
+        self,
+        uri: str,
+        pointer: str,
+        value: _Value,
+        detectors: Set[Subject],
+        within: timedelta,
+    ) -> bool:
+        if pointer not in ("", "/Reading"):
+            return False
+        sensor = self._tree.get(uri, {})
+        if self._meanings.is_leak(uri, sensor):
+            self._read_leak(uri, sensor, value, detectors)
+            return True
+        meaning = self._meanings.of_sensor(uri, sensor)
+        for one in meaning or ():
+            rank, state = self._of_original(uri, one.rank)
+            given = Given(value.raw, rank, one.scale, one.offset, value.time, state, one.interval)
+            quality = self._cells.put_metric(one.subject, one.metric, given)
+            if quality is Quality.GOOD and self._cells.is_recent(value.time, within):
+                self.recent.add((uri, ()))
+        return meaning is not None
+
+    def _of_original(self, uri: str, rank: int) -> tuple[int, str]:
+        """The rank of a copy, and the state of the part that it is of."""
+        original = self._tree.get(uri)
+        return (rank, "Enabled") if original is None else (rank + REPORT_RANK, state_of(original))
+
+    def _read_leak(self, uri: str, sensor: Json, value: _Value, detectors: Set[Subject]) -> None:
+        """A leak detector's voltage, from which a state is made."""
         stamp = value.time.isoformat() if value.time else None
         copy = {**sensor, "Reading": value.raw, "ReadingTime": stamp}
         for one in read_sensor(uri, copy, self._names) or ():
             if one.subject not in detectors:
                 given = one.given._replace(rank=one.given.rank + REPORT_RANK)
                 self._cells.put(one.subject, one.metric, given)
-        return True
 
     def _newest(self, reports: Iterable[Json]) -> dict[str, _Value]:
         newest: dict[str, _Value] = {}
-        times: dict[object, datetime | None] = {}
+        times: dict[str, datetime | None] = {}
         for report in reports:
             made = time_of(report.get("Timestamp"))
             for item in objects_of(report.get("MetricValues")):

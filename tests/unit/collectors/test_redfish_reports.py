@@ -151,6 +151,21 @@ class TestInPlaceOfReads:
 
 
 class TestValues:
+    def test_a_sensor_that_is_read_later_says_itself_what_it_is(self) -> None:
+        name = f"{V1}/Chassis/HGX_GPU_0/Sensors/HGX_GPU_0_TEMP_0"
+        margin = resource(
+            name, "Sensor", Reading=40.0, ReadingType="Temperature", ReadingBasis="Headroom"
+        )
+        service = Service(host="node001")
+        structure = Structure(Tree(), service)
+        found = []
+        for item in (report((name, "41.0", "2026-06-01T11:59:00Z")), margin):
+            tree = Tree()
+            tree.put(item["@odata.id"], item)
+            (one,) = decode_resources(tree, service, NOW, structure).readings
+            found.append((one.metric, one.value))
+        assert found == [("temperature_celsius", 41.0), ("temperature_margin_celsius", 40.0)]
+
     def test_the_newest_of_a_history_counts(self) -> None:
         metric = f"{ENVIRONMENT}#/PowerWatts/Reading"
         result = decode(
