@@ -25,7 +25,8 @@ class Coverage:
     def __init__(self) -> None:
         """Nothing is covered yet."""
         self._needs: dict[str, frozenset[Key]] = {}
-        self._recent: frozenset[Key] = frozenset()
+        self.uris: Set[str] = frozenset()
+        """What need not be read in the next round."""
 
     def learn(self, tree: Tree, plan: Iterable[str], names: Names, recent: Set[Key]) -> None:
         """Takes what one round read.
@@ -36,17 +37,11 @@ class Coverage:
             names: of the service's devices.
             recent: properties that reports gave, recent and good.
         """
-        self._recent = frozenset(recent)
-        if not recent:
-            return
-        for uri in plan:
-            if uri in tree and uri not in self._needs:
-                self._needs[uri] = _needs(uri, tree[uri], names)
-
-    @property
-    def uris(self) -> Set[str]:
-        """What need not be read in the next round."""
-        return {uri for uri, needs in self._needs.items() if needs and needs <= self._recent}
+        if recent:
+            for uri in plan:
+                if uri in tree and uri not in self._needs:
+                    self._needs[uri] = _needs(uri, tree[uri], names)
+        self.uris = {uri for uri, needs in self._needs.items() if needs and needs <= recent}
 
 
 def _needs(uri: str, resource: Json, names: Names) -> frozenset[Key]:

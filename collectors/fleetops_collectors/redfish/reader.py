@@ -122,6 +122,7 @@ class TargetReader:
         if self._config.prefer_reports:
             plan, structure = self._crawl.current.plan, self._structure
             self._coverage.learn(read.tree, plan, structure.names, structure.recent)
+        self._structure.recent = set()
         scrape = Scrape.of(self._target, now, decoded)
         scrape.warnings = [*read.warnings, *_unread(read), *scrape.warnings]
         scrape.cursor = cursor
@@ -154,7 +155,7 @@ class TargetReader:
         return fetch, lambda: self._clock.monotonic() < deadline
 
     async def _round(self, fetch: Fetch, has_time: Callable[[], bool]) -> Round:
-        known_otherwise = set(self._coverage.uris) | self._streamed()
+        known_otherwise = self._coverage.uris | self._streamed()
         try:
             read = await self._crawl.round(fetch, has_time, known_otherwise)
         except NotFoundError as error:
