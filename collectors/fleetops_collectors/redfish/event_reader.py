@@ -127,15 +127,15 @@ class EventReader:
         self._logs.take()
 
     def _take_stream(self, tree: Tree, now: datetime, at: float) -> None:
-        for number, payload in enumerate(self._stream.take()):
-            if type_of(payload.resource) == "MetricReport":
+        for number, resource in enumerate(self._stream.take()):
+            if type_of(resource) == "MetricReport":
                 # beside the same report as it was read, or sent before; the newest values win
-                tree.put(f"{uri_of(payload.resource)}#{number}", payload.resource)
+                tree.put(f"{uri_of(resource)}#{number}", resource)
                 self.reported_at = at
                 continue
             if self._config.events == "log":
                 continue
-            for uri, record in records_of(payload.resource):
+            for uri, record in records_of(resource):
                 self._tell(uri, record, STREAM, tree, now)
         self._cursor.last_event_id = self._stream.last_id
 

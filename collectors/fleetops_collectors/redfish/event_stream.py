@@ -10,20 +10,19 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import httpx
 
 from fleetops.core.errors import FleetOpsError, InputError
 from fleetops.core.logging import get_logger
 from fleetops_collectors.redfish.directory import parse
-from fleetops_collectors.redfish.messages import MessageId
-from fleetops_collectors.redfish.server_sent import StreamParser
-from fleetops_collectors.redfish.values import Json, objects_of, text_of
+from fleetops_collectors.redfish.server_sent import Message, StreamParser
+from fleetops_collectors.redfish.values import Json
 
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 300.0
@@ -49,13 +48,6 @@ class Access(Protocol):
         ...
 
 
-class Payload(NamedTuple):
-    """One event or metric report."""
-
-    id: str
-    resource: Json
-
-
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
     """Bounds of one stream."""
@@ -63,6 +55,8 @@ class StreamLimits:
     max_message_bytes: int
     max_buffered: int = 1024
     """Payloads kept between two rounds; of more, the oldest are dropped, and the logs are read."""
+    max_buffered_bytes: int = 8 * 1024 * 1024
+    """Likewise; one payload is always kept."""
     first_wait_seconds: float = FIRST_WAIT_SECONDS
     longest_wait_seconds: float = LONGEST_WAIT_SECONDS
 
@@ -84,7 +78,8 @@ class EventStream:
         self._access = access
         self._limits = limits
         self._draw = draw
-        self._buffer: deque[Payload] = deque()
+        self._buffer: deque[Message] = deque()
+        self._buffered_bytes = 0
         self._task: asyncio.Task[None] | None = None
         self._uri = ""
         self._filter = ""
@@ -106,13 +101,14 @@ class EventStream:
             self._uri, self._filter = uri, query_filter
             self._task = asyncio.create_task(self._keep_open(), name=f"redfish-events:{self._name}")
 
-    def take(self) -> list[Payload]:
+    def take(self) -> list[Json]:
         """What came since the last call, oldest first."""
-        taken = list(self._buffer)
+        messages = list(self._buffer)
         self._buffer.clear()
-        if taken and taken[-1].id:
-            self.last_id = taken[-1].id
-        return taken
+        self._buffered_bytes = 0
+        if messages and messages[-1].id:
+            self.last_id = messages[-1].id
+        return [payload for message in messages for payload in self._payload(message)]
 
     async def close(self) -> None:
         """Ends the stream and its connection."""
@@ -174,7 +170,7 @@ class EventStream:
             self.is_live = self.has_gap = True
             async for piece in answer.aiter_bytes():
                 for message in parser.feed(piece):
-                    self._put(message.id, message.data)
+                    self._put(message)
         return False
 
     def _check(self, answer: httpx.Response) -> None:
@@ -184,16 +180,24 @@ class EventStream:
         if not kind.startswith("text/event-stream"):
             raise InputError(f"{self._name}: {self._uri}: {kind or 'something'}, no event stream")
 
-    def _put(self, message_id: str, data: bytes) -> None:
-        try:
-            resource = parse(data, f"{self._name}: {self._uri}")
-        except InputError:
-            self.has_gap = True  # what it said stands in a log, too
-            return
-        if len(self._buffer) >= self._limits.max_buffered:
-            self._buffer.popleft()
+    def _put(self, message: Message) -> None:
+        self.has_gap |= b"EventBufferExceeded" in message.data
+        self._buffer.append(message)
+        self._buffered_bytes += len(message.data)
+        while self._is_too_full():
+            self._buffered_bytes -= len(self._buffer.popleft().data)
             self.has_gap = True
-        for record in objects_of(resource.get("Events")):
-            key = MessageId.parse(text_of(record.get("MessageId"))).key
-            self.has_gap |= key == "EventBufferExceeded"
-        self._buffer.append(Payload(message_id, resource))
+
+    def _is_too_full(self) -> bool:
+        limits = self._limits
+        too_many = len(self._buffer) > limits.max_buffered
+        return too_many or (
+            self._buffered_bytes > limits.max_buffered_bytes and len(self._buffer) > 1
+        )
+
+    def _payload(self, message: Message) -> Iterator[Json]:
+        try:
+            yield parse(message.data, f"{self._name}: {self._uri}")
+        except InputError as error:  # what it said stands in a log, too
+            get_logger("redfish").info("no event", target=self._name, error=str(error))
+            self.has_gap = True

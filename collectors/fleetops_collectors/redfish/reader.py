@@ -111,8 +111,10 @@ class TargetReader:
 
     async def close(self) -> None:
         """Ends the stream, then the session."""
-        await self._stream.close()
-        await self._session.close()
+        try:
+            await self._stream.close()
+        finally:
+            await self._session.close()
 
     def _decode(self, read: Round, cursor: str | None) -> Scrape:
         now = self._clock.now()
