@@ -128,6 +128,8 @@ class EventStream:
             parser.last_id = received_id
             try:
                 ended = await self._read(parser)
+            except httpx.ReadTimeout:
+                pass  # nothing happened for so long; a dead connection looks the same
             except (FleetOpsError, httpx.HTTPError, httpx.InvalidURL, OSError) as error:
                 get_logger("redfish").info(
                     "event stream broken", target=self._name, error=str(error) or repr(error)
