@@ -5,11 +5,14 @@ A job of thousands of nodes is one message on the bus, so it must not say the sa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from fleetops.core.hostlist import fold
 from fleetops_schemas.records import Allocation
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Share(NamedTuple):
@@ -26,7 +29,7 @@ def allocations(shares: Iterable[Share]) -> tuple[Allocation, ...]:
     """The shares, in their order, as few records as possible."""
     return tuple(
         Allocation(
-            nodes=fold(share.node for share in run),
+            nodes=_folded([share.node for share in run]),
             accelerators=run[0].accelerators,
             accelerator_count=run[0].accelerator_count,
             tasks=run[0].tasks,
@@ -34,6 +37,11 @@ def allocations(shares: Iterable[Share]) -> tuple[Allocation, ...]:
         )
         for run in _runs(shares)
     )
+
+
+def _folded(names: list[str]) -> str:
+    """The hostlist of the names; one by one where a name could not stand in a hostlist."""
+    return fold(names) if all(map(_NAME.fullmatch, names)) else ",".join(names)
 
 
 def _runs(shares: Iterable[Share]) -> Iterator[list[Share]]:

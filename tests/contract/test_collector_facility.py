@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -16,7 +17,7 @@ from pydantic import ValidationError
 from typing_extensions import override
 
 from fleetops.core.clock import ManualClock
-from fleetops.core.errors import InputError, TemporaryError
+from fleetops.core.errors import ConfigError, InputError, TemporaryError
 from fleetops_collectors.base import Scrape, Target
 from fleetops_collectors.facility import FacilityCollector, FacilityConfig
 from fleetops_schemas.readings import Quality
@@ -306,6 +307,13 @@ def test_ten_thousand_points(mqtt_broker: Broker, reader: Callable[..., Reader])
     one.clock.advance(10)
     assert len(one.read().readings) == 10_000
     assert time.monotonic() - began < 2, "a round is a look at what is there"
+
+
+def test_without_the_library_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "fleetops_collectors.facility.session", raising=False)
+    monkeypatch.setitem(sys.modules, "paho.mqtt.client", None)
+    with pytest.raises(ConfigError, match=r"pip install 'fleetops\[facility\]'"):
+        FacilityCollector.create(FacilityConfig(name="f"), ManualClock())
 
 
 @pytest.mark.parametrize("url", ["http://bms", "mqtt://", "mqtt://h:0", "bms:1883", "mqtt://h:x"])

@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from fleetops_collectors.slurm import decode_payload
 from fleetops_schemas.readings import Reading
-from tests.fuzz.decoder_fuzz import DecoderFuzz
+from tests.fuzz.decoder_fuzz import TOPS, DecoderFuzz
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 NEW = b"""{"nodes": [{"name": "n1", "state": ["MIXED", "DRAIN"], "reason": "fan", "cpu_load": 212,
@@ -38,6 +38,8 @@ JobId=7 UserId=ann(1000) JobState=RUNNING NodeList=n[1-2] NumTasks=4 NtasksPerN:
 
 
 class TestFuzzSlurm(DecoderFuzz):
+    sentinels = TOPS.union([0xFFFFFFFE, 0xFFFFFFFFFFFFFFFE])  # slurm.h: NO_VAL and NO_VAL64
+
     @override
     def seeds(self) -> Sequence[bytes]:
         return [NEW, OLD, GROUPS, TABLE, SHOWN]

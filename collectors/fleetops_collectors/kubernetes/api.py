@@ -23,7 +23,7 @@ PAGE_OBJECTS = 500
 MAX_PAGES = 400
 
 
-class ExpiredError(Exception):
+class _ExpiredError(Exception):
     """The server forgot the list that pages are of; it has to be begun anew."""
 
 
@@ -52,11 +52,11 @@ class Api:
         """
         try:
             return await self._pages(path, where, query)
-        except ExpiredError:
+        except _ExpiredError:
             pass
         try:
             return await self._pages(path, where, query)
-        except ExpiredError as error:
+        except _ExpiredError as error:
             raise TemporaryError(
                 f"{where}: {path}: the list changes faster than it can be read"
             ) from error
@@ -91,7 +91,7 @@ class Api:
 def _read(answer: Answer, where: str) -> tuple[list[Json], str]:
     """The objects of a page, and the token of the next."""
     if answer.status == HTTPStatus.GONE:
-        raise ExpiredError
+        raise _ExpiredError
     if answer.status == HTTPStatus.UNAUTHORIZED:
         raise InputError(f"{where}: {_said(answer)}; check token_file")
     if answer.status == HTTPStatus.FORBIDDEN:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from fleetops.core.errors import InputError
 from fleetops.core.hostlist import expand
 from fleetops_collectors.allocations import Share, allocations
 from fleetops_collectors.slurm.gres import accelerators
@@ -43,6 +44,8 @@ def parse_job(raw: Raw, now: datetime, distribution: str = "") -> Job:
     states = words(raw.get("job_state"))
     nodes = text_of(raw.get("nodes"))
     holds = HOLDING_STATES.intersection(states)
+    if any(map(str.isspace, nodes)):
+        raise InputError(f"{nodes[:80]!r} is not a hostlist")
     names = tuple(expand(nodes)) if holds and nodes else ()
     return Job(
         id=str(whole(raw.get("job_id")) or raw.get("job_id")),

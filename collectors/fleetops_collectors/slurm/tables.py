@@ -65,7 +65,7 @@ class Tables:
         """Takes a row, by the names of its columns."""
         if any(name in row for name in _JOB_COLUMNS["job_id"]):
             self._add_job(_renamed(row, _JOB_COLUMNS))
-        else:
+        elif any(name in row for name in _NODE_COLUMNS["name"]):
             self._add_node(_renamed(row, _NODE_COLUMNS))
 
     def _add_job(self, job: dict[str, Any]) -> None:

@@ -222,6 +222,14 @@ def test_shares_are_folded_in_their_order() -> None:
     ]
 
 
+def test_names_that_no_hostlist_can_hold_stand_one_by_one() -> None:
+    (held,) = allocations([Share("a[1"), Share("b\n2")])
+    assert held.nodes == "a[1,b\n2"
+    found = decoded({"jobs": [{"job_id": 7, "job_state": "RUNNING", "nodes": "n1\nn2"}]})
+    assert found.jobs == []
+    assert found.problems == ["job 7: 'n1\\nn2' is not a hostlist"]
+
+
 def test_an_instance_of_a_cloud_is_an_identity() -> None:
     raw = {"name": "n1", "state": "idle", "instance_id": "i-0a", "instance_type": "p5"}
     (one,) = decoded(
