@@ -11,9 +11,10 @@ import pytest
 from fleetops.core.clock import SystemClock
 from fleetops.core.config import OperateConfig
 from fleetops.core.errors import ConfigError, FencedError
-from fleetops.operate.poller import ENDED, GONE
 from fleetops.operate.service import OperateService, load_scheduler
 from fleetops_schemas.records import (
+    ENDED,
+    GONE,
     ActionKind,
     ActionState,
     Incident,
