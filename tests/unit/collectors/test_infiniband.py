@@ -13,6 +13,7 @@ from fleetops_collectors.decoded import Decoded
 from fleetops_collectors.infiniband import decode_adapters, read_adapters
 from fleetops_collectors.infiniband.recordings import decode_recording
 from fleetops_schemas.readings import Quality, Reading
+from tests.conftest import Figure
 from tests.contract.collector_contract import check_readings
 from tests.support import fixtures
 from tests.unit.collectors.sysfs_tree import (
@@ -85,11 +86,14 @@ def test_a_counter_at_the_top_of_its_width_is_saturated(
         assert cell(tmp_path, metric) == (top + 1, Quality.GOOD)
 
 
-def test_a_reset_is_just_a_lower_value_and_64_bits_are_exact(tmp_path: Path) -> None:
+def test_a_reset_is_just_a_lower_value_and_64_bits_are_exact(
+    tmp_path: Path, figure: Figure
+) -> None:
     add_port(tmp_path, counters={"port_rcv_packets": 2**62 + 1})
     assert cell(tmp_path, "receive_packets_total") == (2**62 + 1, Quality.GOOD)
     add_port(tmp_path, counters={"port_rcv_packets": 3})
     assert cell(tmp_path, "receive_packets_total") == (3, Quality.GOOD)
+    figure("2**62 + 1 read as it is, then 3 after a reset or a wrap")
 
 
 @pytest.mark.parametrize(

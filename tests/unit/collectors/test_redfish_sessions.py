@@ -12,6 +12,7 @@ from fleetops.core.clock import ManualClock, SystemClock
 from fleetops.core.errors import InputError
 from fleetops_collectors.base import Scrape, Target
 from fleetops_collectors.redfish import RedfishCollector
+from tests.conftest import Figure
 from tests.unit.collectors.http_server import Reply
 from tests.unit.collectors.redfish_resources import V1
 from tests.unit.collectors.redfish_rounds import (
@@ -136,7 +137,7 @@ class TestSessions:
         using(service, twice, SystemClock(), **LOGIN)
         assert service.peak_requests == 1
 
-    def test_a_controller_starved_of_sessions_says_what_to_do(self) -> None:
+    def test_a_controller_starved_of_sessions_says_what_to_do(self, figure: Figure) -> None:
         service = RedfishService(tray(), needs_login=True, max_sessions=0, basic_works=False)
 
         async def act(collector: RedfishCollector, target: Target) -> Scrape:
@@ -146,6 +147,7 @@ class TestSessions:
             return await collector.collect(target)
 
         assert len(using(service, act, **LOGIN).readings) == READINGS_OF_A_TRAY
+        figure(f"{service.requests.count(('POST', SESSIONS))} logins asked for in two rounds")
         assert service.requests.count(("POST", SESSIONS)) == 2
         assert service.sessions == set()
 

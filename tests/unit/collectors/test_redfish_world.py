@@ -17,6 +17,7 @@ from fleetops.core.clock import ManualClock, SystemClock
 from fleetops.core.errors import FleetOpsError, InputError, TemporaryError
 from fleetops_collectors.base import Scrape, Target
 from fleetops_collectors.redfish import RedfishCollector, RedfishConfig
+from tests.conftest import Figure
 from tests.tls_proxy import make_certificate, tls_proxy
 from tests.unit.collectors.http_server import Reply, unused_url
 from tests.unit.collectors.redfish_resources import V1
@@ -50,21 +51,25 @@ def black_hole() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
-def test_a_dead_controller_costs_one_request() -> None:
+def test_a_dead_controller_costs_one_request(figure: Figure) -> None:
     started = time.monotonic()
     with pytest.raises(TemporaryError, match=r"bmc7: /redfish/v1: .*check address, network"):
         collect_at(unused_url())
-    assert time.monotonic() - started < DEADLINE_SECONDS  # it is not tried until then
+    spent = time.monotonic() - started
+    figure(f"known after {1000 * spent:.0f} ms")
+    assert spent < DEADLINE_SECONDS  # it is not tried until then
 
 
-def test_a_silent_controller_costs_no_more_than_the_deadline() -> None:
+def test_a_silent_controller_costs_no_more_than_the_deadline(figure: Figure) -> None:
     started = time.monotonic()
     with black_hole() as url, pytest.raises(TemporaryError, match=r"bmc7: /redfish/v1: .* time"):
         collect_at(url)
-    assert time.monotonic() - started < DEADLINE_SECONDS + 0.3
+    spent = time.monotonic() - started
+    figure(f"known after {spent:.2f} s of a deadline of {DEADLINE_SECONDS:g} s")
+    assert spent < DEADLINE_SECONDS + 0.3
 
 
-def test_a_slow_controller_gives_all_it_has_over_some_rounds() -> None:
+def test_a_slow_controller_gives_all_it_has_over_some_rounds(figure: Figure) -> None:
     service = RedfishService(tray(), seconds_a_request=0.1)  # 24 requests: 2.4 s a walk
 
     async def act(collector: RedfishCollector, target: Target) -> tuple[list[float], Scrape]:
@@ -77,6 +82,7 @@ def test_a_slow_controller_gives_all_it_has_over_some_rounds() -> None:
                 return seconds, scrape
 
     seconds, scrape = using(service, act, SystemClock(), deadline_seconds=DEADLINE_SECONDS)
+    figure(f"0.1 s a request: whole after {len(seconds)} rounds, the longest {max(seconds):.2f} s")
     assert len(scrape.readings) > 0
     assert 2 <= len(seconds) <= 6
     assert max(seconds) < DEADLINE_SECONDS
@@ -89,9 +95,10 @@ def test_error_pages_in_place_of_everything() -> None:
     assert service.requests == [("GET", V1)]
 
 
-def test_error_pages_in_place_of_some_lose_only_these() -> None:
+def test_error_pages_in_place_of_some_lose_only_these(figure: Figure) -> None:
     service = RedfishService(tray(), replies={INLET: lambda: HTML})
     scrape = using(service, once)
+    figure(f"{len(scrape.readings)} of {READINGS_OF_A_TRAY} readings beside one error page")
     assert len(scrape.readings) == READINGS_OF_A_TRAY - 1
     assert len(scrape.warnings) == 1
 
@@ -136,18 +143,19 @@ class TestCertificates:
 
 
 @pytest.mark.parametrize("clock", ["2015-01-01T00:00:05+00:00", "2035-06-01T00:00:00+00:00"])
-def test_a_controller_s_clock_may_be_years_off(clock: str) -> None:
+def test_a_controller_s_clock_may_be_years_off(clock: str, figure: Figure) -> None:
     resources = tray()
     resources[f"{V1}/Managers/BMC"]["DateTime"] = clock
     resources[INLET]["ReadingTime"] = clock
     resources[ENTRIES]["Members"] = [entry(1, clock, "Environmental.1.4.LeakDetectedCritical")]
     scrape = using(RedfishService(resources), once, ManualClock())
+    figure(f"{len(scrape.readings)} of {READINGS_OF_A_TRAY} readings good at {clock[:4]}")
     assert {reading.quality.value for reading in scrape.readings} == {"good"}
     assert len(scrape.readings) == READINGS_OF_A_TRAY
     assert [event.kind for event in scrape.events] == ["coolant_leak"]
 
 
-def test_one_request_in_ten_lost() -> None:
+def test_one_request_in_ten_lost(figure: Figure) -> None:
     """A reading that is lost is missing in one round, and back in the next."""
     service = RedfishService(tray())
 
@@ -157,6 +165,7 @@ def test_one_request_in_ten_lost() -> None:
         return [len((await collector.collect(target)).readings) for _ in range(20)]
 
     counts = using(service, act, ManualClock(), log_interval_seconds=1e6)
+    figure(f"{sum(counts) / (20 * READINGS_OF_A_TRAY):.1%} of the readings of 20 rounds")
     assert min(counts) > 0
     assert sum(counts) / (20 * READINGS_OF_A_TRAY) > 0.85
 
