@@ -10,13 +10,12 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from fleetops_schemas.faults import load_faults
-from fleetops_schemas.identity import DeviceIdentity, InventoryDevice
+from fleetops_schemas.identity import PART_FIELDS, DeviceIdentity, InventoryDevice
 from fleetops_schemas.records import Event
 from fleetops_schemas.topology import host_of
 
 SOURCE = "inventory"
 SWAPPED = "part_swapped"
-PART_FIELDS = ("serial", "uuid", "model", "manufacturer", "part_number", "firmware")
 
 
 class InventoryBook:

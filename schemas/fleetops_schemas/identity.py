@@ -10,11 +10,22 @@ CONFIGURED = "inventory:"
 """Begins the name of a source that is a file of the site, not the hardware itself."""
 
 
-class DeviceIdentity(Record):
-    """One source's word on one device. Another serial at the same place is a swapped part.
+class Part(Record):
+    """Which piece of hardware it is. Every text is empty where nobody says it."""
 
-    Every text is empty where the source does not say it.
-    """
+    serial: str = ""
+    uuid: str = ""
+    model: str = ""
+    manufacturer: str = ""
+    part_number: str = ""
+    firmware: str = ""
+
+
+PART_FIELDS = tuple(Part.model_fields)
+
+
+class DeviceIdentity(Part):
+    """One source's word on one device. Another serial at the same place is a swapped part."""
 
     device: str
     """The place: ``node001/gpu5``, ``r012/shelf1/psu3``, ``cdu1``."""
@@ -24,12 +35,6 @@ class DeviceIdentity(Record):
     """The host it stands in, or empty for what stands beside hosts."""
     source: str
     """The protocol (redfish, nvml, rackmon, slurm ...), or ``inventory:FILE``."""
-    serial: str = ""
-    uuid: str = ""
-    model: str = ""
-    manufacturer: str = ""
-    part_number: str = ""
-    firmware: str = ""
     address: str = ""
     """Where the source found it: PCI address, Redfish URI, ``port:address@baud``."""
     placement: dict[str, str] = Field(default_factory=dict)
@@ -49,18 +54,12 @@ class DeviceIdentity(Record):
         return self.source.startswith(CONFIGURED)
 
 
-class InventoryDevice(Record):
+class InventoryDevice(Part):
     """One device of the one inventory: what all sources say, and where they disagree."""
 
     device: str
     device_class: str
     host: str = ""
-    serial: str = ""
-    uuid: str = ""
-    model: str = ""
-    manufacturer: str = ""
-    part_number: str = ""
-    firmware: str = ""
     placement: dict[str, str] = Field(default_factory=dict)
     since: AwareDatetime
     """When this part was first seen at this place."""

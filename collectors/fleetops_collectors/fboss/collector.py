@@ -6,17 +6,14 @@ timer, a bridge of FSDB) puts their structures where it can read them.
 
 from __future__ import annotations
 
-import ssl
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
-import httpx
 from pydantic import AfterValidator, Field
 
 from fleetops.core.clock import Clock
-from fleetops.core.config import secret
 from fleetops.core.errors import InputError, TemporaryError
 from fleetops_collectors.base import CollectorConfig, Scrape, Target
 from fleetops_collectors.blocking import BlockingReads
@@ -24,7 +21,7 @@ from fleetops_collectors.decoded import Decoded
 from fleetops_collectors.fboss.decode import decode_fboss
 from fleetops_collectors.fboss.scope import PROTOCOL
 from fleetops_collectors.fboss.structs import Structs, structs_of
-from fleetops_collectors.http import Connection, make_client, status_text, tls_context
+from fleetops_collectors.http_gets import HttpGets
 from fleetops_collectors.json_input import parse_documents, read_file
 from fleetops_collectors.links import LinkWatch
 
@@ -63,8 +60,7 @@ class FbossCollector:
         """Opens nothing; the first read does."""
         self._config = config
         self._clock = clock
-        self._tls: ssl.SSLContext | None = None
-        self._connections: dict[str, Connection] = {}
+        self._gets = HttpGets(config, config.max_body_bytes)
         self._files = BlockingReads(PROTOCOL)
         self._links = LinkWatch(PROTOCOL)
 
@@ -83,7 +79,7 @@ class FbossCollector:
         """
         where = f"{target.name}: {target.url}"
         if target.url.startswith(_HTTP):
-            body = await self._get(target, where)
+            body = (await self._gets.get(target)).body
         else:
             body = await self._files.run(target.name, partial(self._file, target, where))
         now = self._clock.now()
@@ -98,21 +94,6 @@ class FbossCollector:
         decoded.events += self._links.observe(target.name, decoded.readings, switch, now)
         return Scrape.of(target, now, decoded)
 
-    async def _get(self, target: Target, where: str) -> bytes:
-        config = self._config
-        auth = None
-        if config.username is not None:
-            password = secret(config.password, config.password_file, "password")
-            auth = httpx.BasicAuth(config.username, password.get_secret_value() if password else "")
-        answer = await self._connection(target).ask(
-            "GET", target.url, where=where, max_bytes=config.max_body_bytes, auth=auth
-        )
-        if answer.status == httpx.codes.TOO_MANY_REQUESTS or answer.status >= 500:  # noqa: PLR2004
-            raise TemporaryError(f"{where}: {status_text(answer)}; look at the exporter's log")
-        if answer.status != httpx.codes.OK:
-            raise InputError(f"{where}: {status_text(answer)}; check path and credentials")
-        return answer.body
-
     def _file(self, target: Target, where: str) -> bytes:
         path = Path(target.url.removeprefix("file://"))
         try:
@@ -126,20 +107,9 @@ class FbossCollector:
             )
         return read_file(path, self._config.max_body_bytes)
 
-    def _connection(self, target: Target) -> Connection:
-        connection = self._connections.get(target.name)
-        if connection is None:
-            if self._tls is None:
-                self._tls = tls_context(self._config)
-            open_http = partial(make_client, "", self._tls, self._config.deadline_seconds)
-            connection = self._connections[target.name] = Connection(open_http)
-        return connection
-
     async def close(self) -> None:
         """Closes the connections."""
-        while self._connections:
-            _, connection = self._connections.popitem()
-            await connection.close()
+        await self._gets.close()
 
     @classmethod
     def decode_recording(cls, path: Path, host: str | None, now: datetime) -> Decoded:

@@ -5,29 +5,18 @@ What the text means is decoded by :mod:`fleetops_collectors.prometheus.text`.
 
 from __future__ import annotations
 
-import asyncio
-import ssl
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
-import httpx
 from pydantic import Field
 
 from fleetops.core.clock import Clock
-from fleetops.core.config import secret
-from fleetops.core.errors import InputError, TemporaryError
+from fleetops.core.errors import InputError
 from fleetops_collectors.base import CollectorConfig, Scrape, Target
 from fleetops_collectors.decoded import Decoded
-from fleetops_collectors.http import (
-    Answer,
-    Connection,
-    HttpTargets,
-    make_client,
-    status_text,
-    tls_context,
-)
+from fleetops_collectors.http import HttpTargets
+from fleetops_collectors.http_gets import HttpGets
 from fleetops_collectors.prometheus.text import decode_prometheus
 
 ACCEPT = "application/openmetrics-text;version=1.0.0;q=0.9,text/plain;version=0.0.4"
@@ -54,9 +43,7 @@ class PrometheusCollector:
         """Opens nothing; the first scrape does."""
         self._config = config
         self._clock = clock
-        self._tls: ssl.SSLContext | None = None
-        self._connections: dict[str, Connection] = {}
-        """By target, so that one that hangs takes nothing from the others."""
+        self._gets = HttpGets(config, config.max_body_bytes)
 
     @classmethod
     def create(cls, config: CollectorConfig, clock: Clock) -> Self:
@@ -71,7 +58,7 @@ class PrometheusCollector:
             InputError: it answered something that is no Prometheus text.
             TemporaryError: it did not answer.
         """
-        answer = await self._get(target)
+        answer = await self._gets.get(target, {"Accept": ACCEPT})
         now = self._clock.now()
         decoded = decode_prometheus(
             answer.body,
@@ -103,39 +90,6 @@ class PrometheusCollector:
             raise InputError(f"{path}: no Prometheus sample in it; is it the text of /metrics?")
         return decoded
 
-    async def _get(self, target: Target) -> Answer:
-        where = f"{target.name}: {target.url}"
-        answer = await self._connection(target).ask(
-            "GET",
-            target.url,
-            where=where,
-            max_bytes=self._config.max_body_bytes,
-            headers={"Accept": ACCEPT},
-            auth=self._credentials(),
-        )
-        if answer.status == httpx.codes.TOO_MANY_REQUESTS or answer.status >= 500:  # noqa: PLR2004
-            raise TemporaryError(f"{where}: {status_text(answer)}; look at its log")
-        if answer.status != httpx.codes.OK:
-            raise InputError(f"{where}: {status_text(answer)}; check path and credentials")
-        return answer
-
-    def _credentials(self) -> httpx.BasicAuth | None:
-        config = self._config
-        if config.username is None:
-            return None
-        password = secret(config.password, config.password_file, "password")
-        return httpx.BasicAuth(config.username, password.get_secret_value() if password else "")
-
     async def close(self) -> None:
         """Closes the connections."""
-        connections, self._connections = list(self._connections.values()), {}
-        await asyncio.gather(*(connection.close() for connection in connections))
-
-    def _connection(self, target: Target) -> Connection:
-        connection = self._connections.get(target.name)
-        if connection is None:
-            if self._tls is None:
-                self._tls = tls_context(self._config)
-            open_http = partial(make_client, "", self._tls, self._config.deadline_seconds)
-            connection = self._connections[target.name] = Connection(open_http)
-        return connection
+        await self._gets.close()

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 PLACES = ("site", "room", "row", "rack", "coolant_loop", "power_shelf", "leaf_switch", "platform")
 """What is said in words: two sources that differ in one of these contradict each other."""
 NUMBERS = ("rack_position", "accelerators")
-PART_FIELDS = ("serial", "uuid", "model", "manufacturer", "part_number", "firmware")
 
 
 @dataclass(slots=True)

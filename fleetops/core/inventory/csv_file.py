@@ -6,7 +6,8 @@ import csv
 import io
 
 from fleetops.core.errors import InputError
-from fleetops.core.inventory.claims import NUMBERS, PART_FIELDS, PLACES, Claims
+from fleetops.core.inventory.claims import NUMBERS, PLACES, Claims
+from fleetops_schemas.identity import PART_FIELDS
 
 ALIASES = {
     "hostname": "host",

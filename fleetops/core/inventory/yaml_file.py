@@ -15,7 +15,8 @@ import yaml
 
 from fleetops.core.errors import InputError
 from fleetops.core.hostlist import expand
-from fleetops.core.inventory.claims import NUMBERS, PART_FIELDS, PLACES, Claims
+from fleetops.core.inventory.claims import NUMBERS, PLACES, Claims
+from fleetops_schemas.identity import PART_FIELDS
 
 _HOST_FIELDS = frozenset((*PLACES, *NUMBERS))
 _SECTIONS = frozenset({"defaults", "hosts", "devices"})
