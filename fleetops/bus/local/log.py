@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -60,6 +61,9 @@ CREATE TABLE progress (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE fence (name TEXT PRIMARY KEY, epoch INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """
+
+OPEN_RETRY_SECONDS = 0.02
+"""Between attempts to open a log that others are opening."""
 
 
 class LogBusyError(BusUnavailableError):
@@ -126,17 +130,30 @@ class Log(Closing):
                 f"bus.path: cannot open {path}: {error}; make its folder writable"
             ) from error
         try:
+            self._use_wal(busy_seconds)
             self._prepare()
         except BaseException:
             self._connection.close()
             raise
 
+    def _use_wal(self, busy_seconds: float) -> None:
+        """Waits for others that open the new file at this moment: SQLite itself does not."""
+        give_up_at = time.monotonic() + busy_seconds
+        while True:
+            try:
+                with self.errors():
+                    self._connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+                    self._connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except LogBusyError:
+                if time.monotonic() >= give_up_at:
+                    raise
+                time.sleep(OPEN_RETRY_SECONDS)
+
     def _prepare(self) -> None:
         with self.errors():
             self._connection.executescript(
                 f"""
-                PRAGMA page_size = {PAGE_BYTES};
-                PRAGMA journal_mode = WAL;
                 PRAGMA synchronous = NORMAL;
                 PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
                 PRAGMA journal_size_limit = {CHECKPOINT_PAGES * PAGE_BYTES * 2};
