@@ -47,7 +47,7 @@ bench: setup ## Measure, as ratios against a baseline in the same run
 	@$(BIN)/fleetops bench collect
 
 fuzz: setup ## Give each of the 25 decoders 5,000 mutated payloads
-	@FLEETOPS_FUZZ_EXAMPLES=5000 $(BIN)/python -m pytest -q --timeout=3600 tests/fuzz
+	@FLEETOPS_FUZZ_EXAMPLES=5000 $(BIN)/python -m pytest -q -n auto --timeout=3600 tests/fuzz
 
 docs: setup ## Write the generated reference pages anew
 	@$(BIN)/python -m fleetops_schemas.reference --write docs/reference
