@@ -208,13 +208,14 @@ def test_only_these_commands_are_ever_run(cluster: SlurmCluster, tmp_path: Path)
 
 
 def test_a_dead_controller_is_known_at_once_and_a_hung_one_in_time(cluster: SlurmCluster) -> None:
-    collector = collector_of(cluster, deadline_seconds=2)
+    # bounds below the 9 s and more that a call hangs by itself, and above a busy machine's pauses
+    collector = collector_of(cluster, deadline_seconds=4)
     cluster.controller(signal.SIGSTOP)
     try:
         began = time.monotonic()
         with pytest.raises(TemporaryError, match="cluster: slurm: scontrol ping"):
             read(collector)
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 8
     finally:
         cluster.controller(signal.SIGCONT)
     cluster.kill_controller()
@@ -222,7 +223,7 @@ def test_a_dead_controller_is_known_at_once_and_a_hung_one_in_time(cluster: Slur
         began = time.monotonic()
         with pytest.raises(TemporaryError, match=r"scontrol ping: .*DOWN"):
             read(collector)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 4
     finally:
         cluster.start()
 

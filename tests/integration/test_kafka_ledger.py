@@ -24,6 +24,8 @@ __all__ = ["kafka_broker"]
 
 pytestmark = pytest.mark.kafka
 DEADLINE_SECONDS = 3.0
+SLACK_SECONDS = 10.0
+"""For a busy machine; the library by itself waits for 30 s and more."""
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ def test_silence_before_the_commit_is_certainly_not_written(
             started = time.monotonic()
             with pytest.raises(BusUnavailableError):
                 ledger.append(topic.name, "key", b"not written")
-            assert time.monotonic() - started < DEADLINE_SECONDS + 1
+            assert time.monotonic() - started < DEADLINE_SECONDS + SLACK_SECONDS
         with pytest.raises(BusUnavailableError, match="spent"):
             ledger.append(topic.name, "key", b"not tried")
     with bus.fenced_producer(topic.name) as ledger:
@@ -77,7 +79,7 @@ def test_silence_at_the_commit_is_ambiguous_until_the_next_holder(
             started = time.monotonic()
             with pytest.raises(AmbiguousWriteError):
                 ledger.append(topic.name, "key", b"perhaps")
-            assert time.monotonic() - started < DEADLINE_SECONDS + 1
+            assert time.monotonic() - started < DEADLINE_SECONDS + SLACK_SECONDS
             monkeypatch.undo()
             with pytest.raises(BusUnavailableError, match="spent"):
                 ledger.append(topic.name, "key", b"not tried")
@@ -109,12 +111,12 @@ def test_a_dead_broker_is_bounded_everywhere(
             started = time.monotonic()
             with pytest.raises(BusUnavailableError):
                 call()
-            assert time.monotonic() - started < DEADLINE_SECONDS + 3
+            assert time.monotonic() - started < DEADLINE_SECONDS + SLACK_SECONDS
         assert consumer.poll(0.5) == []
         started = time.monotonic()
         ledger.close()
         consumer.close()
-        assert time.monotonic() - started < DEADLINE_SECONDS + 3
+        assert time.monotonic() - started < DEADLINE_SECONDS + SLACK_SECONDS
     finally:
         kafka_broker.restart()
     assert values(bus, topic) == []
