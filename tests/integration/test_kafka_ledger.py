@@ -109,7 +109,8 @@ def test_a_dead_broker_is_bounded_everywhere(
             lambda: bus.ensure_topics([new_topic()]),
         ):
             started = time.monotonic()
-            with pytest.raises(BusUnavailableError):
+            # the first one may have been on its way when the broker died
+            with pytest.raises((BusUnavailableError, AmbiguousWriteError)):
                 call()
             assert time.monotonic() - started < DEADLINE_SECONDS + SLACK_SECONDS
         assert consumer.poll(0.5) == []
