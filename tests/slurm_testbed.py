@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -59,8 +60,12 @@ class SlurmCluster:
         os.kill(pid, signal_number)
 
     def kill_controller(self) -> None:
-        """Ends the controller at once; nodes and jobs go on."""
-        self.controller(signal.SIGKILL)
+        """Ends the controller at once and waits until it is gone; nodes and jobs go on."""
+        pid = int((self.folder / "pid" / "slurmctld.pid").read_text())
+        os.kill(pid, signal.SIGKILL)
+        end = time.monotonic() + COMMAND_SECONDS
+        while Path(f"/proc/{pid}/fd").exists() and time.monotonic() < end:
+            time.sleep(0.02)  # until then its sockets still take questions
 
     def command(self, program: str, *arguments: str, check: bool = True) -> str:
         """Runs one of Slurm's commands as a person would; its output."""

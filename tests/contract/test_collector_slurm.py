@@ -208,22 +208,21 @@ def test_only_these_commands_are_ever_run(cluster: SlurmCluster, tmp_path: Path)
 
 
 def test_a_dead_controller_is_known_at_once_and_a_hung_one_in_time(cluster: SlurmCluster) -> None:
-    # bounds below the 9 s and more that a call hangs by itself, and above a busy machine's pauses
-    collector = collector_of(cluster, deadline_seconds=4)
+    collector = collector_of(cluster, deadline_seconds=2)
     cluster.controller(signal.SIGSTOP)
     try:
         began = time.monotonic()
         with pytest.raises(TemporaryError, match="cluster: slurm: scontrol ping"):
             read(collector)
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 4
     finally:
         cluster.controller(signal.SIGCONT)
     cluster.kill_controller()
     try:
         began = time.monotonic()
-        with pytest.raises(TemporaryError, match=r"scontrol ping: .*(DOWN|reset by peer)"):
+        with pytest.raises(TemporaryError, match=r"scontrol ping: .*DOWN"):
             read(collector)
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 2
     finally:
         cluster.start()
 

@@ -24,8 +24,6 @@ __all__ = ["kafka_broker"]
 
 pytestmark = pytest.mark.kafka
 DEADLINE_SECONDS = 3.0
-SLACK_SECONDS = 10.0
-"""For a busy machine; the library by itself waits for 30 s and more."""
 
 
 @pytest.fixture
@@ -55,7 +53,7 @@ def test_silence_before_the_commit_is_certainly_not_written(
             started = time.monotonic()
             with pytest.raises(BusUnavailableError):
                 ledger.append(topic.name, "key", b"not written")
-            assert time.monotonic() - started < DEADLINE_SECONDS + SLACK_SECONDS
+            assert time.monotonic() - started < DEADLINE_SECONDS + 1
         with pytest.raises(BusUnavailableError, match="spent"):
             ledger.append(topic.name, "key", b"not tried")
     with bus.fenced_producer(topic.name) as ledger:
@@ -79,7 +77,7 @@ def test_silence_at_the_commit_is_ambiguous_until_the_next_holder(
             started = time.monotonic()
             with pytest.raises(AmbiguousWriteError):
                 ledger.append(topic.name, "key", b"perhaps")
-            assert time.monotonic() - started < DEADLINE_SECONDS + SLACK_SECONDS
+            assert time.monotonic() - started < DEADLINE_SECONDS + 1
             monkeypatch.undo()
             with pytest.raises(BusUnavailableError, match="spent"):
                 ledger.append(topic.name, "key", b"not tried")
@@ -100,8 +98,12 @@ def test_a_dead_broker_is_bounded_everywhere(
     consumer.poll(2.0)
     kafka_broker.kill()
     try:
+        started = time.monotonic()
+        # it may have been on its way when the broker died: then nobody can say that it is not there
+        with pytest.raises((BusUnavailableError, AmbiguousWriteError)):
+            ledger.append(topic.name, "key", b"value")
+        assert time.monotonic() - started < DEADLINE_SECONDS + 3
         for call in (
-            lambda: ledger.append(topic.name, "key", b"value"),
             lambda: bus.fenced_producer(topic.name),
             bus.producer,
             lambda: bus.reader([topic.name]),
@@ -109,15 +111,14 @@ def test_a_dead_broker_is_bounded_everywhere(
             lambda: bus.ensure_topics([new_topic()]),
         ):
             started = time.monotonic()
-            # the first one may have been on its way when the broker died
-            with pytest.raises((BusUnavailableError, AmbiguousWriteError)):
+            with pytest.raises(BusUnavailableError):
                 call()
-            assert time.monotonic() - started < DEADLINE_SECONDS + SLACK_SECONDS
+            assert time.monotonic() - started < DEADLINE_SECONDS + 3
         assert consumer.poll(0.5) == []
         started = time.monotonic()
         ledger.close()
         consumer.close()
-        assert time.monotonic() - started < DEADLINE_SECONDS + SLACK_SECONDS
+        assert time.monotonic() - started < DEADLINE_SECONDS + 3
     finally:
         kafka_broker.restart()
     assert values(bus, topic) == []

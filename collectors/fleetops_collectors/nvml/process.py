@@ -77,6 +77,7 @@ class ChildProcess:
             self.abandon()
             raise InputError(f"{self._where}: the child's answer is too long: {error}") from error
         if not line:
+            await _reap(process)  # to kill what has ended takes its status from asyncio's watcher
             await self.end()
             raise EndedError(f"the process that read it ended with status {process.returncode}")
         try:
