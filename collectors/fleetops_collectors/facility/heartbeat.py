@@ -8,7 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from fleetops_collectors.facility.topics import BMS_PUBLISHER, KINDS
 from fleetops_collectors.facility.values import Sample, time_of
+
+TYPE_LEVELS = 2
+"""Levels of a point's key before its path: object type and point type."""
 
 
 @dataclass(slots=True)
@@ -50,10 +54,24 @@ class Heartbeat:
 
     def covers(self, key: str) -> bool:
         """Whether it stands for a point: by topic filter, or by the beginning of its path."""
-        scope = self.scope.rstrip("#").strip("/")
-        if not scope:
-            return True
-        for head in ("Value/", "Metadata/"):  # a scope may be written as a topic
-            scope = scope.rpartition(head)[2]
-        path = key.split("/", 2)[-1]
-        return key.startswith(scope) or path.startswith(scope)
+        scope = _levels_of(self.scope)
+        levels = key.split("/")
+        return _begin(levels, scope) or _begin(levels[TYPE_LEVELS:], scope)
+
+
+def _levels_of(scope: str) -> list[str]:
+    """A scope's levels below publisher and kind, which one that is written as a topic begins with.
+
+    None for one that stands for all: empty, or everything of the publisher.
+    """
+    levels = [level for level in scope.strip().removesuffix("#").split("/") if level]
+    kinds = [at for at, level in enumerate(levels[:-1], 1) if level in KINDS]
+    publishers = [at + 1 for at, level in enumerate(levels, 1) if level == BMS_PUBLISHER]
+    return levels[max((*kinds, *publishers), default=0) :]
+
+
+def _begin(levels: list[str], scope: list[str]) -> bool:
+    """Whether the levels begin as the scope says, in which ``+`` stands for any one level."""
+    return len(levels) >= len(scope) and all(
+        wanted in {"+", level} for level, wanted in zip(levels, scope, strict=False)
+    )

@@ -96,14 +96,15 @@ def point_of(
     publisher = _text(metadata.get("integration")) or BMS_PUBLISHER
     unit_text = _text(metadata.get("engUnit"))
     unit = unit_of(unit_text)
-    fits = [place for place in _sources(name) if unit and _fits(place[1], unit, metadata)]
-    if not fits or unit is None:
+    fits = [place for place in _sources(name) if _fits(place[1], unit, metadata)]
+    if not fits:
         wrong_unit = f" [{unit_text or 'no unit'}]" if _sources(name) else ""
         return Unmapped(f"{name}{wrong_unit}", publisher)
     device = _device(object_type, point_type, area, metadata, names)
     if not device:
         return Unmapped(f"{name} (no identifier)", publisher)
     device_class, metric, source = fits[0]
+    unit = unit or NO_UNIT
     return Point(
         device_class=device_class.name,
         device=device,
@@ -123,10 +124,15 @@ def _sources(name: str) -> list[tuple[DeviceClass, Metric, Source]]:
     return _all_sources().get(name, [])
 
 
-def _fits(metric: Metric, unit: Unit, metadata: Mapping[str, Any]) -> bool:
-    """Whether values in the unit are of the metric: a state has none, all else must say it."""
+def _fits(metric: Metric, unit: Unit | None, metadata: Mapping[str, Any]) -> bool:
+    """Whether values in the unit are of the metric: all but states must say it.
+
+    A state has no unit; a word in its place that is none (``bool``) loses no leak.
+    """
     if metric.kind is MetricKind.STATE:
-        return unit is NO_UNIT
+        return unit in {None, NO_UNIT}
+    if unit is None:
+        return False
     if not metadata.get("engUnit") and metric.name != UNITLESS:
         return False  # percent or ratio? nothing is guessed
     return unit.symbol == metric.unit and not metadata.get("stateText")

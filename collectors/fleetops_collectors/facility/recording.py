@@ -4,12 +4,14 @@
 * the same with ``-F '%I %t %p'``: the time of receipt before it;
 * ``mosquitto_sub -F %j`` or ``%J``: a JSON object with ``topic``, ``payload`` and ``tst``; also a
   list of such.
+
+A payload may be written over several lines, as some publishers indent theirs.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +28,8 @@ MAX_BYTES = 256 * 1024 * 1024
 PREFIXES = ("BMS/v1", "cronus/v1")
 """Of dsx-exchange, and of installations before it. The first that a topic has is taken."""
 _PAYLOAD = re.compile(rb"[ \t]+\{")
+_WITHIN = (b"", b" ", b"\t", b"\r", b'"', b"}", b"]")
+"""How a line begins that goes on with a payload."""
 _ZULU_AND_OFFSET = re.compile(r"Z(?=[+-]\d{2}:?\d{2}$)")
 """Mosquitto 1.6 and 2.0 write ``...000000Z+0100``: the offset is what counts."""
 
@@ -53,9 +57,31 @@ def read_recording(path: Path) -> Iterator[tuple[int, Message | None]]:
     if content.lstrip().startswith(b"["):
         yield from enumerate(map(_from_object, _listed(content)), start=1)
         return
-    for number, line in enumerate(content.split(b"\n"), start=1):
-        if line := line.strip():
-            yield number, read_line(line)
+    for number, line in _joined(content.split(b"\n")):
+        yield number, read_line(line)
+
+
+def _joined(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """What is in each line, with its number; what was written over several is one.
+
+    A message that broke off ends where the next begins: at a line that is not indented.
+    """
+    begun, depth = 0, 0
+    held: list[bytes] = []
+    for number, line in enumerate(lines, start=1):
+        if held and line[:1] not in _WITHIN:
+            yield begun, b"\n".join(held)
+            held, depth = [], 0
+        if not line.strip():
+            continue
+        begun = begun if held else number
+        held.append(line.strip())
+        depth += line.count(b"{") - line.count(b"}")
+        if depth <= 0:
+            yield begun, b"\n".join(held)
+            held, depth = [], 0
+    if held:
+        yield begun, b"\n".join(held)
 
 
 def read_line(line: bytes) -> Message | None:

@@ -87,7 +87,8 @@ class Facility:
             self._describe(address, message, received_at)
             return
         sample = read_value(message, received_at, has_quality=not address.is_older_shape)
-        if address.point_type == HEARTBEAT:
+        # in the older shape only its metadata say that a point is a heartbeat
+        if address.point_type == HEARTBEAT or address.key in self._heartbeats:
             heartbeat = self._heartbeats.get(address.key)
             if heartbeat is None:
                 heartbeat = self._heartbeat(address, {}, received_at)

@@ -29,7 +29,7 @@ class Kind(StrEnum):
     METADATA = "Metadata"
 
 
-_KINDS = frozenset(Kind)
+KINDS = frozenset(Kind)
 
 
 class Address(NamedTuple):
@@ -54,10 +54,10 @@ def parse_topic(topic: str, prefix: str) -> Address | None:
     if not topic.startswith(f"{prefix}/"):
         return None
     levels = topic[len(prefix) + 1 :].split("/")
-    types_fit = len(levels) > 4 and levels[1] in _KINDS  # noqa: PLR2004 (a tag path follows)
-    if types_fit and (levels[2] in OBJECT_TYPES or levels[-1] not in _KINDS):
+    types_fit = len(levels) > 4 and levels[1] in KINDS  # noqa: PLR2004 (a tag path follows)
+    if types_fit and (levels[2] in OBJECT_TYPES or levels[-1] not in KINDS):
         publisher, kind, object_type, point_type = levels[:4]
         return Address(Kind(kind), "/".join(levels[2:]), publisher, object_type, point_type)
-    if len(levels) > 1 and levels[-1] in _KINDS:
+    if len(levels) > 1 and levels[-1] in KINDS:
         return Address(Kind(levels[-1]), "/".join(levels[:-1]), BMS_PUBLISHER)
     return None

@@ -13,7 +13,8 @@ from fleetops.core.errors import InputError
 from fleetops_schemas.readings import Quality
 
 GOOD_QUALITY = 1
-"""Any other number: the publisher does not trust the value (dsx-exchange, ValueMessage)."""
+"""Any other number: the publisher does not trust the value (dsx-exchange, ValueMessage). Some write
+it as text: NICo's own publisher of leaks in trays and isolation requests does."""
 MILLISECONDS_FROM = 1e11
 """Times from here on are milliseconds (1973), below it seconds (until the year 5138): dsx-exchange
 writes the former, the shape before it the latter."""
@@ -64,7 +65,7 @@ def read_value(message: Json, received_at: datetime, *, has_quality: bool) -> Sa
         raise InputError("no member 'value'")
     time = time_of(message.get("timestamp"))
     value = number_of(message["value"])
-    quality = message.get("quality", None if has_quality else GOOD_QUALITY)
+    quality = number_of(message.get("quality", None if has_quality else GOOD_QUALITY))
     if value is None or quality != GOOD_QUALITY:
         return Sample(None, Quality.MISSING, time, received_at)
     if time is not None and time < CLOCK_UNSET_BEFORE:
