@@ -88,10 +88,7 @@ class BusScan:
                 if isinstance(error, NotReachedError):
                     break
         if loop.time() < until:
-            try:
-                heard += await self._discover(decoded)
-            except NotReachedError as error:
-                errors.append(error)
+            heard += await self._discover(decoded, errors, until)
         if not heard:
             raise self._silence(errors)
         return decoded
@@ -112,7 +109,9 @@ class BusScan:
             if sample.register.flags:
                 decoded.events += self._alarms.events(reader.device, [sample], now)
 
-    async def _discover(self, decoded: Decoded) -> int:
+    async def _discover(
+        self, decoded: Decoded, errors: list[NoAnswerError | GarbledError], until: float
+    ) -> int:
         """Adds the devices that are found, and reads them at once. How many answered."""
         if self._discovery.ambiguous:
             claimed = ", ".join(map(str, self._discovery.ambiguous[:8]))
@@ -120,16 +119,29 @@ class BusScan:
                 f"addresses that several maps claim are not asked: {claimed}; name the line's rate "
                 "(?baudrate=) or list the devices"
             )
-        found = 0
-        for one, at in await self._discovery.probe(self._bus):
-            reader = self._reader(one, at, f"{self._prefix}/{one.name.replace('_', '-')}-{at}")
-            self._readers.append(reader)
+        loop = asyncio.get_running_loop()
+        answered = 0
+        for candidate in self._discovery.candidates():
             try:
-                self._add(reader, await reader.read(self._bus, self._clock.monotonic()), decoded)
-                found += 1
-            except (NoAnswerError, GarbledError) as error:
-                decoded.problems.append(f"{reader.device.name}: {error}")
-        return found
+                if await self._discovery.finds(self._bus, candidate):
+                    answered += await self._read_new(*candidate, decoded)
+            except NotReachedError as error:
+                errors.append(error)
+                break
+            if loop.time() >= until:
+                break
+        return answered
+
+    async def _read_new(self, one: RegisterMap, at: int, decoded: Decoded) -> bool:
+        """Adds a device that was found. Whether it could be read."""
+        reader = self._reader(one, at, f"{self._prefix}/{one.name.replace('_', '-')}-{at}")
+        self._readers.append(reader)
+        try:
+            self._add(reader, await reader.read(self._bus, self._clock.monotonic()), decoded)
+        except (NoAnswerError, GarbledError) as error:
+            decoded.problems.append(f"{reader.device.name}: {error}")
+            return False
+        return True
 
     def _reader(self, one: RegisterMap, at: int, name: str) -> DeviceReader:
         line = line_of(one, self._address)

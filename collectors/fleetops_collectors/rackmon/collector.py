@@ -12,12 +12,12 @@ from fleetops.core.clock import Clock
 from fleetops.core.errors import ConfigError
 from fleetops_collectors.base import CollectorConfig, Scrape, Target
 from fleetops_collectors.decoded import Decoded
-from fleetops_collectors.json_input import parse_json, read_file
+from fleetops_collectors.json_input import read_file
 from fleetops_collectors.rackmon.address import Transport, parse_address
 from fleetops_collectors.rackmon.alarms import Alarms
 from fleetops_collectors.rackmon.bus_scan import BusScan
 from fleetops_collectors.rackmon.config import RackmonConfig, RackmonTarget
-from fleetops_collectors.rackmon.dump import read_dump
+from fleetops_collectors.rackmon.dump import read_document, read_dump
 from fleetops_collectors.rackmon.dumped_devices import DumpReader
 from fleetops_collectors.rackmon.map_files import read_own_map
 from fleetops_collectors.rackmon.rackmond_source import RackmondSource
@@ -80,7 +80,7 @@ class RackmonCollector:
         Raises:
             InputError: it is none.
         """
-        dump = read_dump(parse_json(read_file(path), str(path)), str(path))
+        dump = read_dump(read_document(read_file(path), str(path)), str(path))
         reader = DumpReader(
             prefix=host or "rack", maps=load_register_maps(), alarms=Alarms(timedelta.max)
         )

@@ -74,8 +74,8 @@ class RackmonConfig(CollectorConfig):
     retries: Annotated[int, Field(ge=0, le=3)] = 1
     """Of a read that was not answered or came garbled."""
     probes_per_round: Annotated[int, Field(ge=1, le=256)] = 16
-    """Addresses asked for new devices in a round, one word each, until all were asked once; then
-    one a round."""
+    """Addresses asked for new devices in a round at most, one word each, until all were asked once;
+    then one a round."""
     probe_timeout_seconds: Annotated[float, Field(ge=0.02, le=10)] = 0.3
     """Longest wait for a device that may not be there; rackmond's own."""
     recheck_seconds: Annotated[float, Field(ge=1, le=604_800)] = 3600.0

@@ -106,15 +106,23 @@ class Discovery:
         self._timeout = timeout_seconds
         self._found: set[tuple[str, int]] = set()
 
-    async def probe(self, bus: ReadOnlyBus) -> list[Candidate]:
-        """Those of the next addresses at which a device is found that was not known."""
-        new = []
+    def candidates(self) -> Iterator[Candidate]:
+        """The next to ask for, of which none was found before; each is asked once it is taken."""
         count = self._count if self._unasked > 0 else min(1, self._count)
-        self._unasked -= count
         for one, at in islice(self._pairs, count):
-            if (one.name, at) in self._found:
-                continue
-            if await is_there(bus, (one, at), line_of(one, self._address), self._timeout):
-                self._found.add((one.name, at))
-                new.append((one, at))
-        return new
+            self._unasked -= 1
+            if (one.name, at) not in self._found:
+                yield one, at
+
+    async def finds(self, bus: ReadOnlyBus, candidate: Candidate) -> bool:
+        """Whether a device is there; it is no candidate any more then.
+
+        Raises:
+            NotReachedError: there is no way to the bus.
+        """
+        one, at = candidate
+        line = line_of(one, self._address)
+        found = await is_there(bus, candidate, line, self._timeout)
+        if found:
+            self._found.add((one.name, at))
+        return found

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from fleetops.core.errors import InputError
+from fleetops_collectors.json_input import parse_json
 from fleetops_collectors.rackmon.values import Json, count_unknown, objects, text, whole
 
 DEVICE_KEYS = frozenset({"devInfo", "regList"})
@@ -92,6 +93,16 @@ class Dump:
     devices: list[DumpedDevice] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
+
+
+def read_document(data: bytes, where: str) -> object:
+    """The JSON of a file; what the first REST service of OpenBMC gave is JSON within a JSON text.
+
+    Raises:
+        InputError: it is none.
+    """
+    document = parse_json(data, where)
+    return parse_json(document.encode(), where) if isinstance(document, str) else document
 
 
 def devices_in(document: object) -> Sequence[object] | None:

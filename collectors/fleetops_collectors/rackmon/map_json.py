@@ -40,12 +40,14 @@ REGISTER_KEYS = frozenset(
 )
 FORMATS = {
     "RAW": RegisterFormat.RAW,
+    "HEX": RegisterFormat.RAW,
     "STRING": RegisterFormat.TEXT,
     "INTEGER": RegisterFormat.INTEGER,
     "LONG": RegisterFormat.INTEGER,
     "FLOAT": RegisterFormat.FIXED_POINT,
     "FLAGS": RegisterFormat.FLAGS,
 }
+"""In any case: the first maps of OpenBMC wrote them small, and raw words as ``hex``."""
 DEFAULT_BAUD = 19_200
 PAIR = 2
 

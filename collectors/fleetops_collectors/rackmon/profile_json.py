@@ -35,9 +35,11 @@ BIT_KEYS = frozenset({"Name", "Type", "BitPosition", "Value"})
 FORMATS = {
     "Integer": RegisterFormat.INTEGER,
     "FixedPoint": RegisterFormat.FIXED_POINT,
+    "FloatingPoint": RegisterFormat.FIXED_POINT,
     "Float32": RegisterFormat.FLOAT32,
     "String": RegisterFormat.TEXT,
 }
+"""Older profiles called fixed point floating; IEEE 754 they could not have."""
 UNITS = {
     "FanTach": "RPM",
     "LiquidFlow": "LPM",

@@ -7,8 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fleetops.core.errors import InputError
-from fleetops_collectors.json_input import parse_json
-from fleetops_collectors.rackmon.dump import Dump, DumpedDevice, devices_in, read_dump
+from fleetops_collectors.rackmon.dump import (
+    Dump,
+    DumpedDevice,
+    devices_in,
+    read_document,
+    read_dump,
+)
 from fleetops_collectors.rackmon.dumped_values import entry_value
 from fleetops_collectors.rackmon.memory import Memory, read_memory
 from fleetops_collectors.rackmon.words import MISSING, RegisterValue
@@ -80,7 +85,7 @@ def rows_of_source(data: bytes, one: RegisterMap | None, where: str) -> Rows:
     Raises:
         InputError: it is neither, or needs a map.
     """
-    document = parse_json(data, where)
+    document = read_document(data, where)
     if devices_in(document) is not None or (isinstance(document, dict) and "status" in document):
         return rows_of_dump(read_dump(document, where), one)
     entries = document.get("registers") if isinstance(document, dict) else document
@@ -115,10 +120,27 @@ def rows_of_memory(memory: Memory, one: RegisterMap) -> Rows:
 def rows_of_dump(dump: Dump, one: RegisterMap | None) -> Rows:
     """The newest value of every register of every device in the dump."""
     found = Rows(problems=list(dump.problems), unknown=Counter(dump.unknown))
-    for device in dump.devices:
+    # whoever names a map for one kind alone, or for none that is told, means what there is
+    suited = [one is None or _is_of(device, one) for device in dump.devices]
+    others = suited.count(False) if any(suited) else 0
+    for device, suits in zip(dump.devices, suited, strict=True):
         name = device.identity if len(dump.devices) > 1 else ""
-        found.rows += _device_rows(device, one, name)
+        found.rows += _device_rows(device, one if suits or not others else None, name)
+    if one is not None and others:
+        found.problems.append(
+            f"{others} devices are of another kind than {one.name}; told as rackmond has them"
+        )
     return found
+
+
+def _is_of(device: DumpedDevice, one: RegisterMap) -> bool:
+    """Whether the map is for a device: by rackmond's type, else by its address and rate."""
+    if device.device_type.upper() in {one.name.upper(), *one.device_types}:
+        return True
+    if not one.addresses:
+        return not device.device_type
+    at_rate = device.baud_rate in {None, one.baud_rate}
+    return at_rate and any(first <= device.address <= last for first, last in one.addresses)
 
 
 def _device_rows(device: DumpedDevice, one: RegisterMap | None, name: str) -> list[RegisterRow]:

@@ -15,18 +15,6 @@ SUFFIXES = {
 }
 NEEDS = {"C": "TEMP", "V": "VOLT"}
 """A single letter is a unit only beside its quantity: ``HEX_Input_Current_V`` is a slip."""
-UCUM = {
-    "volts": "V",
-    "amperes": "A",
-    "watts": "W",
-    "degreesc": "Cel",
-    "percent": "%",
-    "rpm": "{rev}/min",
-    "lpm": "L/min",
-    "kpa": "kPa",
-    "hertz": "Hz",
-}
-"""By the maps' word in lower case."""
 _WORDS = re.compile(r"[A-Z0-9]+")
 
 
@@ -39,8 +27,3 @@ def unit_of_name(name: str) -> str:
     if last in NEEDS and not any(NEEDS[last] in word for word in words[:-1]):
         return ""
     return SUFFIXES.get(last, "")
-
-
-def ucum(unit: str) -> str:
-    """The UCUM symbol of a map's unit; the unit itself where it is no word that is known."""
-    return UCUM.get(unit.lower(), unit)

@@ -43,6 +43,19 @@ def by_metric(decoded: Decoded) -> dict[str, Reading]:
     return {reading.metric: reading for reading in decoded.readings}
 
 
+def test_json_within_a_json_text_is_read_as_the_first_rest_service_gave_it(tmp_path: Path) -> None:
+    reading = {"begin": 79, "readings": [{"time": T, "data": "c800"}]}
+    device = {"addr": 200, "deviceType": "ORV3_PSU", "baudrate": 19200, "ranges": [reading]}
+    data = json.dumps(json.dumps([device])).encode()
+    (row,) = rows_of_source(data, load_register_maps()["orv3_psu"], "x").rows
+    assert (row.register, row.value.value) == (79, 50.0)
+    (tmp_path / "registers.json").write_bytes(data)
+    decoded = RackmonCollector.decode_recording(tmp_path / "registers.json", "r01", NOW)
+    assert by_metric(decoded)["output_voltage_volts"].value == 50.0
+    with pytest.raises(InputError, match="no JSON"):
+        rows_of_source(b'"no JSON in it"', None, "x")
+
+
 def test_the_newest_of_a_history_counts_wherever_the_ring_begins() -> None:
     history = [entry(T - 10, "floatValue", 50.1), entry(T - 600, "floatValue", 40.0)]
     history.append({"type": "FLOAT", "timestamp": 0, "value": {"floatValue": 99.0}})
@@ -323,6 +336,26 @@ def test_rows_of_a_dump() -> None:
     assert "device" not in rows[0].as_dict()
     two = rows_of_source(json.dumps({"status": "SUCCESS", "data": [device] * 2}).encode(), None, "")
     assert two.rows[0].as_dict()["device"] == "200@19200"
+
+
+def test_a_map_is_for_devices_of_its_kind() -> None:
+    """The same register of a battery is no output voltage of a supply."""
+    psu = load_register_maps()["orv3_psu"]
+    words = {"begin": 79, "readings": [{"time": T, "data": "c800"}]}
+    kinds = [("ORV3_PSU", 200, 19200), ("ORV3_BBU", 64, 19200), ("", 201, 19200)]
+    kinds += [("", 64, 19200), ("", 201, 115200)]
+    devices = [
+        {"addr": address, "deviceType": kind, "baudrate": rate, "ranges": [words]}
+        for kind, address, rate in kinds
+    ]
+    found = rows_of_source(json.dumps(devices).encode(), psu, "dump")
+    assert [row.value.value for row in found.rows] == [50.0, "c800", 50.0, "c800", "c800"]
+    assert found.warnings() == [
+        "3 devices are of another kind than orv3_psu; told as rackmond has them"
+    ]
+    # where nothing speaks for the map, whoever named it knows better
+    found = rows_of_source(json.dumps([devices[1], devices[3]]).encode(), psu, "dump")
+    assert ([row.value.value for row in found.rows], found.warnings()) == ([50.0, 50.0], [])
 
 
 def test_rows_of_a_raw_dump() -> None:

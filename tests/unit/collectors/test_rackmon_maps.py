@@ -116,6 +116,42 @@ def test_unknown_keys_are_ignored_and_counted() -> None:
     assert len(read.map.registers) == 2
 
 
+def test_the_first_maps_wrote_formats_small_and_raw_words_as_hex() -> None:
+    registers = [
+        {"begin": 1, "length": 2, "name": "Words", "format": "hex"},
+        {"begin": 3, "length": 1, "name": "Volts", "format": "float", "precision": 10},
+        {"begin": 4, "length": 1, "name": "Alarms", "format": "flags", "flags": [[3, "Fan"]]},
+        {"begin": 5, "length": 1, "name": "Nameless words"},
+    ]
+    read = parsed(registers=registers)
+    assert read.problems == []
+    source = {"registers": [{"address": 1, "words": [0x12, 0xAB, 51_200, 8, 0xFF]}]}
+    rows = rows_of_source(json.dumps(source).encode(), read.map, "x").rows
+    assert [row.value.value for row in rows] == ["001200ab", 50.0, 8, "00ff"]
+    assert rows[2].value.flags == {"Fan": True}
+
+
+def test_older_profiles_call_fixed_point_floating(tmp_path: Path) -> None:
+    profile = {
+        **{"DeviceType": "Valve", "DeviceModel": "M", "Parity": "None", "BaudRate": 9600},
+        "ProbeRegister": {"Offset": 1, "Size": 1, "ExpectedValue": 1},
+        "SensorRegisters": [
+            {
+                **{"Name": "Inlet", "Type": "Temperature", "Offset": "0x12C", "Size": 1},
+                **{"Format": "FloatingPoint", "Precision": 2, "Scale": 0.5, "Shift": 10.0},
+                "IsSigned": True,
+            }
+        ],
+    }
+    path = tmp_path / "valve.json"
+    path.write_text(json.dumps(profile))
+    read = read_map(str(path))
+    assert (read.problems, read.unknown.total()) == ([], 0)
+    source = {"registers": [{"address": 300, "words": [0xFFD8]}]}
+    (row,) = rows_of_source(json.dumps(source).encode(), read.map, "x").rows
+    assert (row.value.value, row.unit) == (5.0, "DegreesC")
+
+
 def test_two_registers_at_one_address_are_both_told() -> None:
     """orv3_rpu2.json really has two at 37899."""
     read = parsed(registers=[{**PLAIN, "name": "A"}, {**PLAIN, "name": "B"}])
