@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from fleetops.core.errors import InputError, TemporaryError
+from fleetops_collectors.base import Target
 
 MAX_BYTES = 4096
 """The kernel gives a sysfs file at most a page."""
@@ -77,3 +81,21 @@ def _module_inputs(hwmon: Path) -> Iterator[Path]:
                 continue
             if (read_present(hwmon / chip / name) or "").startswith(_MODULE):
                 yield hwmon / chip / name.replace("_label", "_input")
+
+
+@contextmanager
+def reading_of(target: Target) -> Iterator[None]:
+    """Names the target in what goes wrong while its tree is read.
+
+    Raises:
+        TemporaryError: there is nothing at its path.
+        InputError: there is something else than sysfs.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise TemporaryError(
+            f"{target.name}: {target.url} is not there; mount the host's /sys, or mend the path"
+        ) from error
+    except InputError as error:
+        raise InputError(f"{target.name}: {error}") from error

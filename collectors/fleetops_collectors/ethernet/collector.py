@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Self, cast
 from pydantic import Field
 
 from fleetops.core.clock import Clock
-from fleetops.core.errors import InputError, TemporaryError
+from fleetops.core.errors import TemporaryError
 from fleetops_collectors.base import CollectorConfig, Scrape, Target
 from fleetops_collectors.blocking import BlockingReads
 from fleetops_collectors.decoded import Decoded
@@ -20,6 +20,7 @@ from fleetops_collectors.ethernet.inspection import Inspection
 from fleetops_collectors.ethernet.interfaces import PROTOCOL, Interface, decode_interfaces
 from fleetops_collectors.ethernet.tree import read_interfaces
 from fleetops_collectors.links import LinkWatch
+from fleetops_collectors.sysfs import reading_of
 
 Gigabits = Annotated[float, Field(gt=0, le=3200)]
 
@@ -108,16 +109,10 @@ class EthernetCollector:
         """Nothing is open between reads."""
 
     def _read(self, target: Target) -> tuple[list[Interface], list[str]]:
-        try:
+        with reading_of(target):
             interfaces, problems = read_interfaces(
                 Path(target.url), self._config.interfaces, statistics=self._config.statistics
             )
-        except FileNotFoundError as error:
-            raise TemporaryError(
-                f"{target.name}: {target.url} is not there; mount the host's /sys, or mend the path"
-            ) from error
-        except InputError as error:
-            raise InputError(f"{target.name}: {error}") from error
         if not interfaces:
             named = ", ".join(self._config.interfaces) or "hardware (set interfaces to read others)"
             raise TemporaryError(f"{target.name}: {target.url} has no interface that is {named}")

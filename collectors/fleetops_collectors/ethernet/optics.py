@@ -7,12 +7,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fleetops_collectors.optics import from_milliwatts, is_dark
+from fleetops_collectors.optics import from_dbm, from_milliwatts, is_dark
 from fleetops_collectors.quality import Verdict, judge
 from fleetops_schemas.catalog import Metric, load_catalog
 from fleetops_schemas.readings import Quality, Reading
 
 _NUMBER = re.compile(r"(-?\d{1,9}(?:\.\d{1,9})?)(?:\s.*)?", re.DOTALL)
+_DBM = re.compile(r"(-?(?:\d{1,9}(?:\.\d{1,9})?|inf))\s*dBm", re.IGNORECASE)
+"""A power that is told in dBm alone, as some versions and switches do for modules of CMIS."""
 
 
 @dataclass(slots=True)
@@ -24,9 +26,9 @@ class Module:
     bias: list[object] = field(default_factory=list)
     """Milliamperes, a lane each."""
     transmit: list[object] = field(default_factory=list)
-    """Milliwatts."""
+    """Milliwatts, or a text with its unit."""
     receive: list[object] = field(default_factory=list)
-    """Milliwatts."""
+    """As ``transmit``."""
     about: dict[str, str] = field(default_factory=dict)
     """``vendor name``, ``vendor pn``, ``vendor sn``, ``active firmware version``."""
 
@@ -65,8 +67,7 @@ def module_readings(device: str, module: Module) -> list[Reading]:
 
 
 def _lanes(lanes: Sequence[object], used: Sequence[int], count: int) -> list[float | Quality]:
-    numbers = [_number(lane) for lane in lanes]
-    values = [Quality.MISSING if one is None else from_milliwatts(one) for one in numbers]
+    values = [_power(lane) for lane in lanes]
     return [values[at] for at in used] if len(values) == count else values
 
 
@@ -81,6 +82,15 @@ def _weakest(lanes: Sequence[float | Quality]) -> Verdict:
 def _highest(name: str, values: Sequence[float | None]) -> Verdict:
     known = [value for value in values if value is not None]
     return judge(_metric(name), max(known)) if known else (None, Quality.MISSING)
+
+
+def _power(lane: object) -> float | Quality:
+    """Milliwatts of a lane."""
+    match = _DBM.fullmatch(lane.strip()) if isinstance(lane, str) else None
+    if match is not None:
+        return from_dbm(float(match[1]))
+    number = _number(lane)
+    return Quality.MISSING if number is None else from_milliwatts(number)
 
 
 def _number(value: object) -> float | None:

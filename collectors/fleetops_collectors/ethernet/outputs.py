@@ -16,8 +16,14 @@ _BLOCK = re.compile(
     r"|(?:Standard )?[Ss]tats for (?P<standard>[^\s:]{1,15})"
     r"|(?:(?:FEC|Pause) parameters|Settings) for (?P<parameters>[^\s:]{1,15})"
 )
-_COMMAND = re.compile(r".{0,200}\bethtool\s+(?:-\S+\s+)+(?P<interface>[A-Za-z0-9._@-]{1,15})\b.*")
+_COMMAND = re.compile(
+    r".{0,200}\bethtool\s+(?P<options>(?:-\S+\s+)+)(?P<interface>[A-Za-z0-9._@-]{1,15})\b.*"
+)
 """The command itself, in what was copied from a terminal, names the interface."""
+_COUNTERS_ASKED = frozenset({"-S", "--statistics"})
+"""Options after which counters follow, also where ``grep`` took their heading away."""
+_MODULE = re.compile(r"\s*Identifier\s*:.*")
+"""The first line of what ``-m`` prints; no heading goes before it."""
 _PAIR = re.compile(r"(?P<name>.{1,80}?)\s*:\s*(?P<value>.{0,400})")
 _LANE = re.compile(r"(?P<what>.{1,60}?)\s*(?:\(channel \d{1,2}\))?")
 _STATISTICS = "Statistics"
@@ -106,7 +112,8 @@ class _Text:
 
     def _heading(self, line: str) -> bool:
         if match := _COMMAND.fullmatch(line):
-            self._interface, self._counting = match["interface"], False
+            self._interface = match["interface"]
+            self._counting = not _COUNTERS_ASKED.isdisjoint(match["options"].split())
             return True
         match = _BLOCK.fullmatch(line.rstrip(":"))
         if match is None:
@@ -120,7 +127,7 @@ class _Text:
 
     def _pair(self, number: int, line: str) -> None:
         output = self._parsed.of(self._interface)
-        if self._counting and not line.startswith("\tIdentifier"):
+        if self._counting and not _MODULE.fullmatch(line):
             name, colon, value = line.strip().rpartition(":")
             if not colon:
                 self._parsed.problems.append(f"line {number}: not a counter: {line.strip()[:60]!r}")

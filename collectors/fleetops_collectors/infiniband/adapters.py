@@ -36,7 +36,7 @@ UNKNOWN_HOST = "unknown"
 _COUNTERS = ("counters_ext/", "counters/", "hw_counters/")
 """In order of precedence. The first are the wide ones of Linux before 4.5; some drivers repeat
 counters in the last."""
-_RATE = re.compile(r"(\d{1,6}(?:\.\d{1,3})?) Gb/sec\b.*")
+_RATE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?) Gb/sec\b.*")
 _STATE = re.compile(r"(\d{1,3}): .*")
 
 

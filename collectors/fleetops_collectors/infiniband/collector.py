@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Self, cast
 from pydantic import Field
 
 from fleetops.core.clock import Clock
-from fleetops.core.errors import InputError, TemporaryError
+from fleetops.core.errors import TemporaryError
 from fleetops_collectors.base import CollectorConfig, Scrape, Target
 from fleetops_collectors.blocking import BlockingReads
 from fleetops_collectors.decoded import Decoded
@@ -19,6 +19,7 @@ from fleetops_collectors.infiniband.adapters import Adapter, decode_adapters
 from fleetops_collectors.infiniband.counters import PROTOCOL
 from fleetops_collectors.infiniband.tree import read_adapters
 from fleetops_collectors.links import LinkWatch
+from fleetops_collectors.sysfs import reading_of
 
 Gigabits = Annotated[float, Field(gt=0, le=3200)]
 
@@ -97,14 +98,8 @@ class InfinibandCollector:
 
 
 def _read(target: Target) -> list[Adapter]:
-    try:
+    with reading_of(target):
         adapters = read_adapters(Path(target.url))
-    except FileNotFoundError as error:
-        raise TemporaryError(
-            f"{target.name}: {target.url} is not there; mount the host's /sys, or mend the path"
-        ) from error
-    except InputError as error:
-        raise InputError(f"{target.name}: {error}") from error
     if not adapters:
         raise TemporaryError(
             f"{target.name}: {target.url} shows no InfiniBand adapter; "

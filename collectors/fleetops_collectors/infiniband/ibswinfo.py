@@ -1,4 +1,8 @@
-"""Decodes saved output of ``ibswinfo``: health of an unmanaged switch."""
+"""Decodes saved output of ``ibswinfo``: health of an unmanaged switch.
+
+Whole, or of one kind (``-o inventory``, ``status`` or ``vitals``), which has other names and ``:``
+for the bar.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,20 @@ from fleetops_schemas.readings import Quality, Reading
 
 HEALTH = {"OK": 0, "ERROR": 2}
 _LINE = re.compile(r"(?P<indent>\s*)(?P<key>[^|]{1,40}?)\s*\|(?P<value>.{0,200})")
+_OF_ONE_KIND = re.compile(
+    r"(?:psu(?P<supply>\d{1,2})\.)?(?P<key>[A-Za-z#][^:]{0,39}?)\s*:(?P<value>\s.{0,200})"
+)
+_WHOLE_NAMES = {
+    **{"psu.dc": "DC power", "psu.fan": "fan status", "psu.power (W)": "power (W)"},
+    **{"psu.part_number": "P/N", "psu.serial": "S/N", "fans": "fan status"},
+    **{"cur.temp (C)": "temperature (C)", "max.temp (C)": "max temp (C)"},
+    **{"part_number": "part number", "serial": "serial number", "product_name": "product name"},
+    "fw_version": "firmware version",
+}
+"""By the name in an output of one kind: the name in the whole one."""
+_FAN_SPEED = re.compile(r"(fan#\d{1,3})\.speed (\(rpm\))")
+_TELLING = frozenset({"temperature (C)", "DC power", "fan status", "firmware version"})
+"""What some output of one kind holds; nothing else that prints ``name : value`` does."""
 _SUPPLY = re.compile(r"PSU(\d{1,2}) status")
 _FAN = re.compile(r"fan#\d{1,3} \(rpm\)")
 _STATES = frozenset({"DC power", "fan status"})
@@ -41,16 +59,20 @@ class _Entry(NamedTuple):
 def looks_like_ibswinfo(text: str) -> bool:
     """Whether a text is output of ibswinfo."""
     keys = {entry.key for entry in _entries(text[:4096])}
-    return "GUID" in keys and ("PSID" in keys or "part number" in keys)
+    whole = "GUID" in keys and ("PSID" in keys or "part number" in keys)
+    return whole or ("|" not in text[:4096] and not keys.isdisjoint(_TELLING))
 
 
-def decode_ibswinfo(text: str, *, host: str | None, now: datetime) -> Decoded:
+def decode_ibswinfo(
+    text: str, *, host: str | None, now: datetime, unnamed: str = "switch"
+) -> Decoded:
     """Temperature, fans and supplies of the switch.
 
     Args:
         text: What ibswinfo printed.
-        host: The switch's name; without it its GUID, for the text holds no name.
+        host: The switch's name; without it its GUID, for the text holds no name of its own.
         now: When it was printed, aware.
+        unnamed: Its name where there is neither, as in an output of one kind.
     """
     out = Decoded()
     first: dict[tuple[str, str], _Entry] = {}
@@ -58,7 +80,7 @@ def decode_ibswinfo(text: str, *, host: str | None, now: datetime) -> Decoded:
         first.setdefault((entry.supply, entry.key), entry)
     entries = list(first.values())
     about = {entry.key: entry.value for entry in entries if not entry.supply}
-    switch = host or about.get("GUID") or "switch"
+    switch = host or about.get("GUID") or unnamed
     fans: list[_Entry] = []
     states: dict[str, list[_Entry]] = {}
     for entry in entries:
@@ -87,14 +109,22 @@ def decode_ibswinfo(text: str, *, host: str | None, now: datetime) -> Decoded:
 def _entries(text: str) -> Iterator[_Entry]:
     supply = ""
     for number, line in numbered_lines(text):
-        match = _LINE.fullmatch(line)
-        if match is None:
-            continue
-        if found := _SUPPLY.fullmatch(match["key"]):
-            supply = found[1]
-        elif not match["indent"]:
-            supply = ""
-        yield _Entry(number, supply, match["key"].strip(), match["value"].strip())
+        if match := _LINE.fullmatch(line):
+            if found := _SUPPLY.fullmatch(match["key"]):
+                supply = found[1]
+            elif not match["indent"]:
+                supply = ""
+            yield _Entry(number, supply, match["key"].strip(), match["value"].strip())
+        elif match := _OF_ONE_KIND.fullmatch(line):
+            key = _whole_name(match["key"], match["supply"] or "")
+            yield _Entry(number, match["supply"] or "", key, match["value"].strip())
+
+
+def _whole_name(key: str, supply: str) -> str:
+    """What the whole output calls the same."""
+    if supply and key == "status":
+        return f"PSU{supply} status"
+    return _WHOLE_NAMES.get(f"psu.{key}" if supply else key, _FAN_SPEED.sub(r"\1 \2", key))
 
 
 def _place(switch: str, supply: str) -> str:
@@ -134,24 +164,26 @@ def _reading(device_class: str, metric: Metric, device: str, verdict: Verdict) -
 def _identities(
     switch: str, about: dict[str, str], entries: list[_Entry], now: datetime
 ) -> Iterator[DeviceIdentity]:
-    yield DeviceIdentity(
-        device=switch,
-        device_class="host",
-        source=PROTOCOL,
-        serial=about.get("serial number", ""),
-        uuid=about.get("GUID", ""),
-        model=about.get("product name", ""),
-        part_number=about.get("part number", ""),
-        firmware=about.get("firmware version", ""),
-        observed_at=now,
-    )
-    for supply in dict.fromkeys(entry.supply for entry in entries if entry.supply):
-        said = {entry.key: entry.value for entry in entries if entry.supply == supply}
+    if not _IDENTITY.isdisjoint(about):
         yield DeviceIdentity(
-            device=f"{switch}/psu{supply}",
-            device_class="power_unit",
+            device=switch,
+            device_class="host",
             source=PROTOCOL,
-            serial=said.get("S/N", ""),
-            part_number=said.get("P/N", ""),
+            serial=about.get("serial number", ""),
+            uuid=about.get("GUID", ""),
+            model=about.get("product name", ""),
+            part_number=about.get("part number", ""),
+            firmware=about.get("firmware version", ""),
             observed_at=now,
         )
+    for supply in dict.fromkeys(entry.supply for entry in entries if entry.supply):
+        said = {entry.key: entry.value for entry in entries if entry.supply == supply}
+        if not _IDENTITY.isdisjoint(said):
+            yield DeviceIdentity(
+                device=f"{switch}/psu{supply}",
+                device_class="power_unit",
+                source=PROTOCOL,
+                serial=said.get("S/N", ""),
+                part_number=said.get("P/N", ""),
+                observed_at=now,
+            )

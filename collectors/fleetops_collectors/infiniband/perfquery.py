@@ -16,7 +16,7 @@ from fleetops_collectors.infiniband.counters import (
 )
 from fleetops_collectors.infiniband.texts import numbered_lines
 from fleetops_collectors.quality import Verdict
-from fleetops_schemas.readings import Quality
+from fleetops_schemas.readings import Quality, Reading
 
 EXTENDED_ERRORS = 1 << 1
 """IsAdditionalPortCountersExtendedSupported in CapMask2: without it the error counters of the
@@ -46,7 +46,10 @@ def looks_like_perfquery(text: str) -> bool:
 
 
 def decode_perfquery(text: str, *, host: str | None) -> Decoded:
-    """The counters of each port in it. The first of two equal lines of a port counts.
+    """The counters of each port in it.
+
+    Of two lines of a port that say the same the first with a number counts: where both attributes
+    were asked for, a narrow counter may be at its end.
 
     Args:
         text: What perfquery printed, of one port or several.
@@ -54,7 +57,7 @@ def decode_perfquery(text: str, *, host: str | None) -> Decoded:
     """
     out = Decoded()
     section: _Section | None = None
-    seen: set[tuple[str, str]] = set()
+    found: dict[tuple[str, str], Reading] = {}
     for number, line in numbered_lines(text):
         stripped = line.strip()
         if header := _HEADER.fullmatch(stripped):
@@ -65,12 +68,15 @@ def decode_perfquery(text: str, *, host: str | None) -> Decoded:
             column = columns().get(match["name"])
             if column is None:
                 out.unmapped[match["name"]] += 1
-            elif (cell := (section.device, column.metric.name)) not in seen:
-                seen.add(cell)
+            else:
                 verdict = _judge(section, column, match["value"], number, out)
-                out.readings.append(reading(section.device, column.metric, verdict))
+                new = reading(section.device, column.metric, verdict)
+                old = found.setdefault((new.device, new.metric), new)
+                if old.value is None and new.value is not None:
+                    found[new.device, new.metric] = new
         elif stripped and not stripped.startswith("#"):
             out.problems.append(f"line {number}: not a counter: {stripped[:60]!r}")
+    out.readings = list(found.values())
     return out
 
 

@@ -69,13 +69,21 @@ def _decode_folder(path: Path, host: str | None, now: datetime) -> Decoded:
 def _decode_file(path: Path, host: str | None, now: datetime) -> Decoded:
     data = read_file(path, MAX_TEXT_BYTES)
     try:
-        return decode_text(data, host=host, now=now)
+        return decode_text(data, host=host, now=now, unnamed=path.stem)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
 
-def decode_text(data: bytes, *, host: str | None, now: datetime) -> Decoded:
+def decode_text(
+    data: bytes, *, host: str | None, now: datetime, unnamed: str = "switch"
+) -> Decoded:
     """The readings in what one of the tools printed.
+
+    Args:
+        data: What it printed.
+        host: Whose it is, where it does not say.
+        now: When it was printed, aware.
+        unnamed: What a switch is called of which neither says a name.
 
     Raises:
         InputError: it is none of them.
@@ -88,7 +96,7 @@ def decode_text(data: bytes, *, host: str | None, now: datetime) -> Decoded:
     if looks_like_ibstat(text):
         return decode_adapters(read_ibstat(text), host=host, now=now)
     if looks_like_ibswinfo(text):
-        return decode_ibswinfo(text, host=host, now=now)
+        return decode_ibswinfo(text, host=host, now=now, unnamed=unnamed)
     if not text.strip():
         raise InputError("it is empty; the tool printed nothing")
     raise InputError(

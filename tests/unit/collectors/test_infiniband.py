@@ -152,6 +152,7 @@ def test_states(tmp_path: Path, state: str, physical: str, expected: int | None)
         ("800 Gb/sec (4X XDR)", 800.0),
         ("2.5 Gb/sec (1X SDR)", 2.5),
         ("56 Gb/sec (4X FDR)", 56.0),
+        ("25.78125 Gb/sec", 25.78125),
     ],
 )
 def test_rates(tmp_path: Path, rate: str, gigabits: float) -> None:

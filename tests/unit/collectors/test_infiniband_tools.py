@@ -77,6 +77,15 @@ def test_zeros_of_counters_that_the_port_does_not_have_are_absent(mask: str) -> 
     assert found["lid6/1", "receive_bytes_total"] == (20, Quality.GOOD)
 
 
+def test_of_both_attributes_the_one_with_a_number_counts() -> None:
+    wide = EXTENDED.format(port=1, mask=WITH_ERRORS, symbols=70_000)
+    for text in (LEGACY + wide, wide + LEGACY):
+        found = cells(decoded(text))
+        assert found["lid6/1", "symbol_errors_total"] == (70_000, Quality.GOOD)
+        assert found["lid6/1", "transmit_bytes_total"] == (36298026860928 * 4, Quality.GOOD)
+        assert found["lid6/1", "receive_errors_total"] == (14, Quality.GOOD)
+
+
 def test_all_ports_together_are_the_node() -> None:
     found = cells(decoded(EXTENDED.format(port=255, mask=WITH_ERRORS, symbols=0)))
     assert ("lid6", "receive_bytes_total") in found
@@ -176,6 +185,59 @@ def test_a_switch_s_health() -> None:
     }
 
 
+VITALS = """\
+uptime (sec)       : 86400
+psu0.power (W)     : 91
+psu1.power (W)     : 99
+cur.temp (C)       : 61
+max.temp (C)       : 70
+QSFP#01.temp (C)   : 44
+fan#1.speed (rpm)  : 6400
+fan#2.speed (rpm)  : 5200
+"""
+STATUS = """\
+psu0.status        : OK
+psu0.dc            : OK
+psu0.fan           : ERROR
+psu1.status        : OK
+fans               : ERROR
+"""
+INVENTORY = """\
+part_number        : MQM8790-HS2F
+serial             : MT2100X00001
+product_name       : Jaguar Unmng IB 200
+fw_version         : 27.2010.1202
+psu0.part_number   : MTEF-PSF-AC-C
+psu0.serial        : MT2100X00002
+"""
+
+
+def test_a_switch_s_outputs_of_one_kind(tmp_path: Path) -> None:
+    for name, text in (("vitals", VITALS), ("status", STATUS), ("inventory", INVENTORY)):
+        (tmp_path / f"{name}.out").write_text(text)
+    vitals = decode_recording(tmp_path / "vitals.out", None, NOW)
+    assert {place: value for place, (value, _) in cells(vitals).items()} == {
+        ("vitals/psu0", "input_power_watts"): 91,
+        ("vitals/psu1", "input_power_watts"): 99,
+        ("vitals", "board_temperature_celsius"): 61,
+        ("vitals", "fan_speed_rpm"): 5200,
+    }
+    assert set(vitals.unmapped) == {"uptime (sec)", "max temp (C)", "QSFP#01.temp (C)"}
+    assert vitals.identities == []
+    status = decode_recording(tmp_path / "status.out", "leaf1", NOW)
+    assert {place: value for place, (value, _) in cells(status).items()} == {
+        ("leaf1/psu0", "health"): 2,
+        ("leaf1/psu1", "health"): 0,
+        ("leaf1", "health"): 2,
+    }
+    inventory = decode_recording(tmp_path / "inventory.out", "leaf1", NOW)
+    assert [(one.device, one.serial, one.part_number) for one in inventory.identities] == [
+        ("leaf1", "MT2100X00001", "MQM8790-HS2F"),
+        ("leaf1/psu0", "MT2100X00002", "MTEF-PSF-AC-C"),
+    ]
+    assert inventory.identities[0].firmware == "27.2010.1202"
+
+
 IBSTAT = """\
 CA 'mlx5_0'
 \tCA type: MT4129
@@ -243,7 +305,9 @@ def test_ibstatus() -> None:
     assert found["unknown/mlx5_0/2", "rate_gigabits_per_second"] == (None, Quality.ABSENT)
 
 
-@pytest.mark.parametrize("text", ["", "\n\n", "<html>no</html>", "GUID | 1", "# Port counters"])
+@pytest.mark.parametrize(
+    "text", ["", "\n\n", "<html>no</html>", "GUID | 1", "serial : 1", "# Port counters"]
+)
 def test_what_none_of_them_printed_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "x.out"
     path.write_text(text)
