@@ -17,7 +17,14 @@ from fleetops_collectors.redfish.names import Names
 from fleetops_collectors.redfish.properties import PropertyReader, reading_time, times_of
 from fleetops_collectors.redfish.sensors import has_leak_limits, read_sensor
 from fleetops_collectors.redfish.tree import Tree, id_of, type_of, uri_of
-from fleetops_collectors.redfish.values import Json, objects_of, state_of, text_of, time_of
+from fleetops_collectors.redfish.values import (
+    Json,
+    objects_of,
+    reading_of,
+    state_of,
+    text_of,
+    time_of,
+)
 
 EXCERPT_RANK = 5
 """Excerpts of sensors that were not read themselves; after the sensors."""
@@ -125,7 +132,7 @@ class _Decoder:
         elif kind == "LeakDetection":
             read_leak_groups(resource, self._tree, self.names, self._cells)
         elif kind == "ThermalMetrics":
-            self._read_excerpts(objects_of(resource.get("TemperatureReadingsCelsius")))
+            self._read_excerpts(uri, objects_of(resource.get("TemperatureReadingsCelsius")))
 
     def _tell(self, uri: str, entry: Json) -> None:
         event = read_log_entry(uri, entry, self.names, self._observed_at)
@@ -147,7 +154,7 @@ class _Decoder:
         for one in meaning:
             if one.subject not in self._detectors:
                 given = Given(
-                    sensor.get("Reading"),
+                    reading_of(sensor),
                     one.rank,
                     one.scale,
                     one.offset,
@@ -171,15 +178,24 @@ class _Decoder:
             elif works and has_leak_limits(sensor):
                 self._cells.put(one.subject, one.metric, one.given._replace(rank=0))
 
-    def _read_excerpts(self, excerpts: Iterable[Json]) -> None:
-        """The temperatures that a chassis lists, for sensors that cannot be read themselves."""
+    def _read_excerpts(self, metrics: str, excerpts: Iterable[Json]) -> None:
+        """The temperatures that a chassis lists, for sensors that cannot be read themselves.
+
+        Some name their sensor by its URI, others (HPE) the place that they measure.
+        """
         for excerpt in excerpts:
             uri = uri_of(text_of(excerpt.get("DataSourceUri")))
-            if uri and uri not in self._tree:
-                self._read_excerpt(uri, {"ReadingType": "Temperature", **excerpt})
+            if uri in self._tree:
+                continue
+            place = text_of(excerpt.get("DeviceName"))
+            named = {"Id": place} if place and not uri else {}
+            self._read_excerpt(uri or metrics, {"ReadingType": "Temperature", **excerpt, **named})
 
     def _read_excerpt(self, uri: str, sensor: Json) -> None:
-        for one in read_sensor(uri, sensor, self.names) or ():
+        measured = read_sensor(uri, sensor, self.names)
+        if measured is None and sensor.get("Reading") is not None:
+            self._out.unmapped[text_of(sensor.get("Id")) or id_of(uri)] += 1
+        for one in measured or ():
             given = one.given._replace(rank=one.given.rank + EXCERPT_RANK)
             self._cells.put(one.subject, one.metric, given)
 

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import codecs
-import json
 from pathlib import Path
 
-import orjson
-
 from fleetops.core.errors import InputError
-from fleetops_collectors.redfish.tree import ROOT, Tree, uri_of
+from fleetops_collectors.json_input import parse_json
+from fleetops_collectors.redfish.tree import ROOT, Tree, inside, uri_of
 from fleetops_collectors.redfish.values import Json
 
 MAX_FILES = 100_000
 MAX_FILE_BYTES = 32 * 1024 * 1024
-LONGEST_INTEGER = len("-9223372036854775808")
 
 
 def read_directory(path: Path) -> tuple[Tree, list[str]]:
     """The resources below a folder (or in one file), and what could not be read.
 
     ``.../index.json`` below ``redfish/v1`` (or with the service root as the folder itself) is the
-    DMTF mockup layout. Any other ``.json`` file counts by the ``@odata.id`` it holds, after those.
+    DMTF mockup layout. Any other ``.json`` file counts by the ``@odata.id`` it holds, or that the
+    resources in it hold, after those.
 
     Raises:
         InputError: there is no such folder, or not one Redfish resource in it.
@@ -47,6 +45,8 @@ def read_directory(path: Path) -> tuple[Tree, list[str]]:
             loose.append((uri, resource))
         elif "@odata.type" in resource:
             loose.append((f"{place}/{file.stem}", resource))
+        else:  # a file of several resources, by URI or in lists
+            loose += [(uri_of(item), item) for item in inside(resource)]
     for uri, resource in loose:
         tree.put(uri, resource, canonical=False)
     if not tree:
@@ -76,18 +76,17 @@ def parse(body: bytes, where: str) -> Json:
     Raises:
         InputError: it is something else; names what came.
     """
-    body = body.removeprefix(codecs.BOM_UTF8)
     try:
-        resource = _loads(body)
-    except ValueError as error:
-        raise InputError(f"{where}: {_what_came(body, error)}") from error
+        resource = parse_json(body, where)
+    except InputError as error:
+        raise InputError(f"{where}: {_what_came(body, error.__cause__)}") from error
     if not isinstance(resource, dict):
         raise InputError(f"{where}: a JSON {type(resource).__name__} instead of an object")
     return resource
 
 
-def _what_came(body: bytes, error: ValueError) -> str:
-    start = body.lstrip()[:1]
+def _what_came(body: bytes, error: BaseException | None) -> str:
+    start = body.removeprefix(codecs.BOM_UTF8).lstrip()[:1]
     if start == b"<":
         return (
             f"HTML or XML instead of JSON ({len(body)} bytes), such as a login page or a proxy's "
@@ -96,23 +95,6 @@ def _what_came(body: bytes, error: ValueError) -> str:
     if start:
         return f"broken or cut-off JSON ({len(body)} bytes, {error}); read or copy it again"
     return f"nothing instead of JSON ({len(body)} bytes); read or copy it again"
-
-
-def _loads(body: bytes) -> object:
-    """JSON, also with the bare NaN that some services write for a reading they do not have."""
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        if b"NaN" not in body and b"Infinity" not in body:
-            raise
-    try:
-        return json.loads(body, parse_int=_integer)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-
-
-def _integer(digits: str) -> float:
-    return int(digits) if len(digits) <= LONGEST_INTEGER else float(digits)
 
 
 def _read(file: Path) -> Json:

@@ -13,7 +13,7 @@ from fleetops_collectors.redfish.crawl import Crawl, Fetch, Round
 from fleetops_collectors.redfish.event_stream import EventStream
 from fleetops_collectors.redfish.log_entries import records_of
 from fleetops_collectors.redfish.log_positions import LogPositions
-from fleetops_collectors.redfish.log_reader import LogReader
+from fleetops_collectors.redfish.log_reader import LogReader, Wanted
 from fleetops_collectors.redfish.told import STREAM, Telling, Told
 from fleetops_collectors.redfish.tree import Tree, type_of, uri_of
 from fleetops_collectors.redfish.values import Json, object_of, text_of
@@ -70,7 +70,7 @@ class EventReader:
         found: dict[str, list[Json]] = {}
         if self._logs_are_due(at):
             self._stream.has_gap = False  # before: what breaks meanwhile is another gap
-            found = await self._read_logs(read, fetch, has_time)
+            found = await self._read_logs(read, fetch, has_time, now)
             self._read_at = at
         self._take_logs(found, read.tree, now)
         self._take_stream(read.tree, now, at)
@@ -105,7 +105,7 @@ class EventReader:
         return at - self._read_at >= self._config.log_interval_seconds
 
     async def _read_logs(
-        self, read: Round, fetch: Fetch, has_time: Callable[[], bool]
+        self, read: Round, fetch: Fetch, has_time: Callable[[], bool], now: datetime
     ) -> dict[str, list[Json]]:
         found: dict[str, list[Json]] = {}
         for log in dict.fromkeys(self._crawl.current.logs):
@@ -113,16 +113,20 @@ class EventReader:
                 self._stream.has_gap = True
                 break
             try:
-                found[log] = await self._logs.read(log, fetch)
+                found[log] = await self._logs.read(log, fetch, self._wanted(log, now))
             except (InputError, NotFoundError, TemporaryError) as error:
                 read.warnings.append(str(error))
                 self._stream.has_gap = True
         return found
 
+    def _wanted(self, log: str, now: datetime) -> Wanted:
+        known = self._cursor.logs.get(log)
+        look_back = timedelta(seconds=self._config.log_lookback_seconds)
+        return Wanted(known.created if known else now - look_back, was_read=known is not None)
+
     def _take_logs(self, found: dict[str, list[Json]], tree: Tree, now: datetime) -> None:
-        since = now - timedelta(seconds=self._config.log_lookback_seconds)
         for log, entries in found.items():
-            for entry in self._cursor.unread(log, entries, since):
+            for entry in self._cursor.unread(log, entries, self._wanted(log, now).since):
                 self._tell(uri_of(entry) or f"{log}/{entry.get('Id')}", entry, log, tree, now)
         self._logs.take()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from fleetops_collectors.redfish.cells import Subject
+from fleetops_collectors.redfish.legacy import supplies_of
 from fleetops_collectors.redfish.names import Names
 from fleetops_collectors.redfish.tree import Tree, links, type_of
 from fleetops_collectors.redfish.values import Json, state_of, text_of
@@ -32,7 +33,7 @@ _FIRMWARE = ("FirmwareVersion", "BiosVersion")
 def read_identities(tree: Tree, names: Names, observed_at: datetime) -> list[DeviceIdentity]:
     """One identity a device, in the order in which the devices came."""
     found: dict[Subject, dict[str, str]] = {}
-    for kind, resources in _by_kind(tree).items():
+    for kind, resources in _by_kind(tree, names).items():
         taken: set[Subject] = set()  # of several systems of one host, the first is the host's own
         for uri, resource in resources:
             subject = _subject(kind, uri, resource, names)
@@ -54,12 +55,15 @@ def read_identities(tree: Tree, names: Names, observed_at: datetime) -> list[Dev
     ]
 
 
-def _by_kind(tree: Tree) -> dict[str, list[tuple[str, Json]]]:
+def _by_kind(tree: Tree, names: Names) -> dict[str, list[tuple[str, Json]]]:
     found: dict[str, list[tuple[str, Json]]] = {kind: [] for kind in _KINDS}
     for uri, resource in tree.items():
-        kind = type_of(resource, uri)
-        if kind in found and state_of(resource) != "Absent":
+        if (kind := type_of(resource, uri)) in found:
             found[kind].append((uri, resource))
+    for uri, power in tree.each_of_type("Power"):  # after the resources that took its place
+        found["PowerSupply"] += supplies_of(uri, power, names)
+    for kind, resources in found.items():
+        found[kind] = [item for item in resources if state_of(item[1]) != "Absent"]
     # An accelerator board is a system of its own, beside the one that boots.
     found["ComputerSystem"].sort(key=lambda item: not _text(item[1], "BiosVersion"))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import NamedTuple
 
 from fleetops.core.errors import InputError, NotFoundError
@@ -22,6 +23,24 @@ class _Tail(NamedTuple):
     """URI of its last entry; another one there means that the log was cleared or is full."""
 
 
+class Wanted(NamedTuple):
+    """How far back a log is to be read: years of entries may stand behind the new ones."""
+
+    since: datetime
+    was_read: bool
+    """Whether ``since`` is the time of the newest entry that was read before."""
+
+    def is_reached(self, members: list[Json]) -> bool:
+        """Whether entries that begin with the newest were read far enough.
+
+        If even the newest is older than what was read, the log was cleared, and all of it is news.
+        """
+        newest, oldest = (created_at(members[at]) for at in (0, -1)) if members else (None, None)
+        if newest is None or oldest is None or newest <= oldest:
+            return False
+        return oldest < self.since and (self.since <= newest or not self.was_read)
+
+
 class LogReader:
     """Reads the logs of one service."""
 
@@ -35,8 +54,13 @@ class LogReader:
         self._entries: dict[str, dict[str, Json]] = {}
         """By log, entries fetched one by one; they never change."""
 
-    async def read(self, log: str, fetch: Fetch) -> list[Json]:
+    async def read(self, log: str, fetch: Fetch, wanted: Wanted) -> list[Json]:
         """The entries of a log: all of them, or at least those that came since :meth:`take`.
+
+        Args:
+            log: URI of the entries.
+            fetch: reads one resource.
+            wanted: how far back to read, where a log begins with its newest entry.
 
         Raises:
             InputError: what came is no log.
@@ -45,7 +69,7 @@ class LogReader:
         """
         members = await self._new_members(log, fetch)
         if members is None:
-            members = await self._all_members(log, fetch)
+            members = await self._all_members(log, fetch, wanted)
         return await self._whole(log, members, fetch)
 
     def take(self) -> None:
@@ -73,17 +97,19 @@ class LogReader:
         self._reached[log] = _Tail(tail.length - 1 + len(members), uri_of(members[-1]))
         return members
 
-    async def _all_members(self, log: str, fetch: Fetch) -> list[Json]:
-        members = await self._pages(await fetch(log), fetch)
+    async def _all_members(self, log: str, fetch: Fetch, wanted: Wanted) -> list[Json]:
+        members = await self._pages(await fetch(log), fetch, wanted)
         grows = bool(members and uri_of(members[-1])) and not _newest_first(members)
         self._reached[log] = _Tail(len(members), uri_of(members[-1])) if grows else None
         return members
 
-    async def _pages(self, collection: Json, fetch: Fetch) -> list[Json]:
+    async def _pages(
+        self, collection: Json, fetch: Fetch, wanted: Wanted | None = None
+    ) -> list[Json]:
         members = objects_of(collection.get("Members"))
         following = text_of(collection.get("Members@odata.nextLink"))
         for _ in range(MAX_PAGES):
-            if not following:
+            if not following or (wanted and wanted.is_reached(members)):
                 return members
             page = await fetch(following)
             members += objects_of(page.get("Members"))

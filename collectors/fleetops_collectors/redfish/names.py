@@ -19,6 +19,8 @@ _ACCELERATOR_TYPES = frozenset({"GPU", "Accelerator"})
 _ACCELERATOR_ID = re.compile(r"(?i)(?:^|_)(?:gpu|accl|accelerator|oam)(?:_|\d|$)")
 _GPU_IN_ID = re.compile(r"(?i)(?:^|_)gpu_?(sxm_?)?(\d+)(?:_|$)")
 _TRAILING_NUMBER = re.compile(r"(\d+)$")
+_FUNCTION = re.compile(r"\d-\d+$")
+"""Of a card in a slot (Dell's ``Video.Slot.21-1``): its number is no number of the card."""
 _SHELF_ID = re.compile(r"(?i)power_?shelf")
 _PLAIN_LEAK_ID = re.compile(r"(?i)(?:leak_?(?:detector)?_?)?(\d+)")
 _PARTS = {
@@ -119,8 +121,8 @@ class Names:
         found = _GPU_IN_ID.search(name)
         if found:
             ordinal = int(found[2]) - bool(found[1])
-        elif number := _TRAILING_NUMBER.search(name):
-            ordinal = int(number[1])
+        elif (number := _own_number(name)) is not None and self._is_unique(number, name):
+            ordinal = number
         else:
             ordinal = self._order_of(name)
         return Subject("accelerator", f"{host}/gpu{max(ordinal, 0)}")
@@ -128,6 +130,20 @@ class Names:
     def accelerator_in(self, host: str, text: str) -> Subject | None:
         """The accelerator whose id stands inside another (``HGX_GPU_0_TEMP_0``), if one does."""
         return self.accelerator(host, text) if _GPU_IN_ID.search(text) else None
+
+    def accelerator_of_module(self, uri: str) -> Subject | None:
+        """The accelerator whose module the chassis is that a URI leads through, if it is one."""
+        top, chassis, *_ = [*segments(uri), "", ""]
+        processors = links(self._tree.get(f"{ROOT}/Chassis/{chassis}", {}), "Processors")
+        if top != "Chassis" or len(processors) != 1:
+            return None
+        subject = self.subject(processors[0])
+        return subject if subject and subject.device_class == "accelerator" else None
+
+    def supplies_of_chassis(self, chassis: str) -> list[str]:
+        """The ids of the supplies that a chassis has as resources of their own, in order."""
+        place = f"{chassis}/PowerSubsystem/PowerSupplies/"
+        return [id_of(uri) for uri, _ in self._of_type("PowerSupply") if uri.startswith(place)]
 
     def host_of_system(self, system: str) -> str:
         """The host that a ``ComputerSystem`` is, or belongs to."""
@@ -278,12 +294,20 @@ class Names:
         return self.accelerator_in(host, name) or Subject("host", host)
 
     def _order_of(self, name: str) -> int:
-        names = {
+        return sorted(self._accelerators | {name}, key=natural).index(name)
+
+    def _is_unique(self, number: int, name: str) -> bool:
+        """Whether no other accelerator has the number."""
+        return all(_own_number(other) != number for other in self._accelerators - {name})
+
+    @cached_property
+    def _accelerators(self) -> frozenset[str]:
+        """The ids of those that are declared to be one."""
+        return frozenset(
             id_of(uri)
             for uri, resource in self._of_type("Processor")
             if text_of(resource.get("ProcessorType")) in _ACCELERATOR_TYPES
-        }
-        return sorted(names | {name}, key=natural).index(name)
+        )
 
     def _in_base(self, deeper: list[str], base: Subject | None, top: str) -> Subject | None:
         """A part of a chassis, coolant unit or power shelf; ``top`` is that one's own id."""
@@ -295,6 +319,11 @@ class Names:
         if base.device_class == "host" and deeper[:1] != ["Sensors"]:
             return self.accelerator_in(base.device, top) or base
         return base
+
+
+def _own_number(name: str) -> int | None:
+    number = None if _FUNCTION.search(name) else _TRAILING_NUMBER.search(name)
+    return int(number[1]) if number else None
 
 
 def _part(base: Subject, collection: str, name: str, deeper: list[str], top: str) -> Subject | None:

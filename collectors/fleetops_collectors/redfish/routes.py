@@ -101,6 +101,7 @@ _NAMING = _STRUCTURE | {
     "CoolingUnit",
     "PowerDistribution",
     "PowerSupply",
+    "Power",
     "Battery",
     "Pump",
     "LeakDetector",

@@ -14,7 +14,14 @@ from fleetops_collectors.redfish.cells import Given, Subject
 from fleetops_collectors.redfish.names import Names, leak_detector, supply
 from fleetops_collectors.redfish.properties import reading_time, sensing_interval
 from fleetops_collectors.redfish.tree import id_of, segments, uri_of
-from fleetops_collectors.redfish.values import Json, object_of, objects_of, state_of, text_of
+from fleetops_collectors.redfish.values import (
+    Json,
+    object_of,
+    objects_of,
+    reading_of,
+    state_of,
+    text_of,
+)
 from fleetops_schemas.catalog import load_catalog
 
 SENSOR_RANK = 20
@@ -29,33 +36,37 @@ class Quantity(NamedTuple):
     offset: float = 0.0
 
 
-_BY_UNITS = {
-    "cel": Quantity("Temperature"),
-    "[degf]": Quantity("Temperature", 5 / 9, -160 / 9),
-    "w": Quantity("Power"),
-    "kw": Quantity("Power", 1000.0),
-    "v": Quantity("Voltage"),
-    "mv": Quantity("Voltage", 0.001),
-    "a": Quantity("Current"),
-    "ma": Quantity("Current", 0.001),
-    "hz": Quantity("Frequency"),
-    "j": Quantity("Energy"),
-    "kj": Quantity("Energy", 1000.0),
-    "w.h": Quantity("Energy", 3600.0),
-    "kw.h": Quantity("Energy", 3.6e6),
-    "kwh": Quantity("Energy", 3.6e6),
-    "rpm": Quantity("Rotational"),
-    "{rev}/min": Quantity("Rotational"),
-    "%": Quantity("Percent", 0.01),
-    "l/min": Quantity("Flow"),
-    "l/s": Quantity("Flow", 60.0),
-    "[gal_us]/min": Quantity("Flow", 3.785412),
-    "kpa": Quantity("Pressure"),
-    "pa": Quantity("Pressure", 0.001),
-    "bar": Quantity("Pressure", 100.0),
-    "[psi]": Quantity("Pressure", 6.894757),
-    "psi": Quantity("Pressure", 6.894757),
-}
+_UNITS: tuple[tuple[Quantity, str], ...] = (
+    (Quantity("Temperature"), "cel|c|degc|°c|deg c|degrees c|celsius|degrees celsius"),
+    (Quantity("Temperature", 5 / 9, -160 / 9), "[degf]|f|degf|°f|fahrenheit|degrees f"),
+    (Quantity("Temperature", 1.0, -273.15), "k|kelvin"),
+    (Quantity("Power"), "w|watts"),
+    (Quantity("Power", 1000.0), "kw"),
+    (Quantity("Voltage"), "v|volts"),
+    (Quantity("Voltage", 0.001), "mv"),
+    (Quantity("Current"), "a|amps|amperes"),
+    (Quantity("Current", 0.001), "ma"),
+    (Quantity("Frequency"), "hz|hertz"),
+    (Quantity("Energy"), "j|joules"),
+    (Quantity("Energy", 1000.0), "kj"),
+    (Quantity("Energy", 3600.0), "w.h|wh"),
+    (Quantity("Energy", 3.6e6), "kw.h|kwh"),
+    (Quantity("Rotational"), "rpm|{rev}/min|rev/min"),
+    (Quantity("Percent", 0.01), "%|percent|%rh|% rh"),
+    (Quantity("Flow"), "l/min|lpm"),
+    (Quantity("Flow", 60.0), "l/s"),
+    (Quantity("Flow", 1000 / 60), "m3/h"),
+    (Quantity("Flow", 60_000.0), "m3/s"),
+    (Quantity("Flow", 3.785412), "[gal_us]/min|gal/min|gpm"),
+    (Quantity("Pressure"), "kpa"),
+    (Quantity("Pressure", 0.001), "pa"),
+    (Quantity("Pressure", 1000.0), "mpa"),
+    (Quantity("Pressure", 100.0), "bar"),
+    (Quantity("Pressure", 0.1), "mbar"),
+    (Quantity("Pressure", 6.894757), "[psi]|psi|psig"),
+)
+"""UCUM's spellings, which the standard asks for, and those that are met in its place."""
+_BY_UNITS = {name: quantity for quantity, names in _UNITS for name in names.split("|")}
 _BY_TYPE = {
     "Temperature": Quantity("Temperature"),
     "Power": Quantity("Power"),
@@ -84,7 +95,11 @@ _BY_ID = (
 )
 """For metric reports, which give a sensor's value without its type."""
 
-_SUPPLY_ID = re.compile(r"(?:ps|psu|power_?supply)_?(\d+)_(.+)")
+_SUPPLY_ID = re.compile(
+    r"(?:(?:temperature|voltage|current|power|energy|frequency|utilization|fan_?tach|fan_?pwm)_)?"
+    r"(?:ps|psu|power_?supply)_?(\d+)_(.+)"
+)
+"""OpenBMC puts the kind of sensor before its name: ``voltage_ps0_input_voltage``."""
 _SHELF_SUPPLY_ID = re.compile(r"p(\d+)_(.+)")
 
 Rule = tuple[str, str, str]
@@ -130,32 +145,42 @@ _SHELF: tuple[Rule, ...] = (
     ("Temperature", r"^(chassis|shelf)_temp", "internal_temperature_celsius"),
     ("Temperature", r"^dc_temp_(plus|minus)$", "busbar_clip_temperature_celsius"),
 )
+_PRIMARY = r"(?:primary|facility|(?:^|_)fws(?:_|$))"
+"""Of a coolant unit, the loop of the facility's water."""
 _COOLANT: tuple[Rule, ...] = (
-    ("Temperature", r"^primary_.*supply", "primary_supply_temperature_celsius"),
-    ("Temperature", r"^primary_.*return", "primary_return_temperature_celsius"),
-    ("Flow", r"^primary", "primary_flow_litres_per_minute"),
-    ("Temperature", r"^primary_.*(delta|diff)", "primary_temperature_difference_celsius"),
-    ("Pressure", r"^primary_.*supply", "primary_supply_pressure_kilopascals"),
-    ("Pressure", r"^primary_.*return", "primary_return_pressure_kilopascals"),
-    ("Pressure", r"^primary_.*(delta|diff)", "primary_differential_pressure_kilopascals"),
-    ("Power", r"^primary_.*heat", "primary_heat_removed_watts"),
-    ("", r"^primary", ""),
+    ("Temperature", rf"{_PRIMARY}.*supply", "primary_supply_temperature_celsius"),
+    ("Temperature", rf"{_PRIMARY}.*return", "primary_return_temperature_celsius"),
+    ("Flow", _PRIMARY, "primary_flow_litres_per_minute"),
+    ("Temperature", rf"{_PRIMARY}.*(delta|diff)", "primary_temperature_difference_celsius"),
+    ("Pressure", rf"{_PRIMARY}.*supply", "primary_supply_pressure_kilopascals"),
+    ("Pressure", rf"{_PRIMARY}.*return", "primary_return_pressure_kilopascals"),
+    ("Pressure", rf"{_PRIMARY}.*(delta|diff)", "primary_differential_pressure_kilopascals"),
+    ("Power", rf"{_PRIMARY}.*heat", "primary_heat_removed_watts"),
+    ("", _PRIMARY, ""),
     ("Temperature", r"delta|diff", "temperature_difference_celsius"),
     ("Temperature", r"supply", "supply_temperature_celsius"),
     ("Temperature", r"return", "return_temperature_celsius"),
     ("Temperature", r"system|internal|chassis|ambient", "internal_temperature_celsius"),
     ("Flow", r"", "flow_litres_per_minute"),
+    ("Pressure", r"filter.*(delta|diff|drop)", "filter_pressure_drop_kilopascals"),
+    ("Pressure", r"filter", ""),
     ("Pressure", r"delta|diff", "differential_pressure_kilopascals"),
     ("Pressure", r"supply", "supply_pressure_kilopascals"),
     ("Pressure", r"return", "return_pressure_kilopascals"),
     ("Power", r"heat", "heat_removed_watts"),
     ("Percent", r"humidity", "humidity_ratio"),
 )
+_REGULATOR = r"vrm|regulator|(^|_)vr\d*(_|$)"
+"""Regulators run hotter than the part that they are named after."""
 _ACCELERATOR: tuple[Rule, ...] = (
+    ("Temperature", _REGULATOR, ""),
     ("Temperature", r"dram|hbm|mem", "memory_temperature_celsius"),
     # NVIDIA boards: TEMP_1 is the distance to the throttle limit, also where the basis is not said.
     ("Temperature", r"temp_1$|t_?limit", "temperature_margin_celsius"),
     ("Temperature", r"temp(erature)?(_0)?$", "temperature_celsius"),
+    # Boards' own names for the same sensors: TEMP_GB_GPU0, and TEMP_GB_GPU0_M of its memory.
+    ("Temperature", r"^temp_.*gpu_?\d+_m$", "memory_temperature_celsius"),
+    ("Temperature", r"^temp_.*gpu_?\d+$", "temperature_celsius"),
     ("Power", r"dram|hbm|mem|vr|vdd", ""),
     ("Power", r"", "power_watts"),
     ("Energy", r"dram|hbm|mem", ""),
@@ -168,6 +193,7 @@ _HOST: tuple[Rule, ...] = (
     ("Temperature", r"inlet|intake", "inlet_temperature_celsius"),
     ("Temperature", r"outlet|exhaust", "outlet_temperature_celsius"),
     ("Temperature", r"gpu", ""),
+    ("Temperature", _REGULATOR, ""),
     ("Temperature", r"dimm|dram|memory", "memory_temperature_celsius"),
     ("Temperature", r"nvme|ssd|drive|disk|storage_?device", "disk_temperature_celsius"),
     ("Temperature", r"cpu", "cpu_temperature_celsius"),
@@ -213,10 +239,10 @@ def read_sensor(uri: str, sensor: Json, names: Names) -> list[Measured] | None:
         return None
     subject, metric = found
     given = Given(
-        sensor.get("Reading"),
+        reading_of(sensor),
         rank=SENSOR_RANK + identity.startswith("voltage_in_"),  # phases, after a total
         scale=quantity.scale,
-        offset=quantity.offset,
+        offset=0.0 if "difference" in metric else quantity.offset,
         time=reading_time(sensor),
         state=state_of(sensor),
         interval=sensing_interval(sensor),
@@ -231,9 +257,12 @@ def _snake(text: str) -> str:
 
 def _quantity(sensor: Json, identity: str) -> Quantity:
     declared = text_of(sensor.get("ReadingType"))
-    units = _BY_UNITS.get(text_of(sensor.get("ReadingUnits")).lower())
+    spelt = text_of(sensor.get("ReadingUnits")).strip().lower()
+    units = _BY_UNITS.get(spelt)
     if units and (not declared or _BY_TYPE.get(declared, units).kind == units.kind):
         return units
+    if spelt and units is None:
+        return Quantity(f"in {spelt}")  # by what to multiply is not known
     if declared:
         return _BY_TYPE.get(declared, Quantity(declared))
     return next((quantity for word, quantity in _BY_ID if word in identity), Quantity("?"))
@@ -278,7 +307,8 @@ def _device(uri: str, sensor: Json, identity: str, names: Names) -> tuple[Subjec
     if match:
         return supply(base, match[1]), match[2]
     if base.device_class == "host":
-        return names.accelerator_in(base.device, identity) or base, identity
+        named = names.accelerator_in(base.device, identity)
+        return named or names.accelerator_of_module(uri) or base, identity
     return base, identity
 
 

@@ -24,6 +24,7 @@ from fleetops_collectors.redfish.values import Json
 HEADERS = {"Accept": "application/json", "OData-Version": "4.0"}
 MAX_KEPT = 5000
 """Resources kept with their ETags."""
+_MOVED = frozenset({HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.PERMANENT_REDIRECT})
 _BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
@@ -81,10 +82,10 @@ class RedfishSession:
         kept = self._kept.get(path)
         headers = {"If-None-Match": kept.etag} if kept else {}
         access = await self._access(path)
-        answer = await self._get(path, headers | access)
+        answer = await self._ask("GET", path, headers | access)
         if answer.status == HTTPStatus.UNAUTHORIZED and self._credentials and not self._basic:
             await self.renew(access)
-            answer = await self._get(path, headers | await self.access())
+            answer = await self._ask("GET", path, headers | await self.access())
         if answer.status == HTTPStatus.UNAUTHORIZED and self._basic:
             raise self._locked_out(path)
         if answer.status == HTTPStatus.NOT_MODIFIED and kept:
@@ -130,14 +131,20 @@ class RedfishSession:
             return {"Authorization": _basic(*self._credentials)}
         return {}
 
-    async def _get(self, path: str, headers: dict[str, str]) -> Answer:
-        answer = await self._ask("GET", path, headers)
-        if answer.status in (HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.PERMANENT_REDIRECT):
-            return await self._ask("GET", self.path_of(answer.headers.get("Location", "")), headers)
-        return answer
-
     async def _ask(
         self, method: str, path: str, headers: dict[str, str], json: Json | None = None
+    ) -> Answer:
+        """One request; where it moved for good, often just to a closing slash, that one."""
+        answer = await self._ask_at(method, path, headers, json)
+        if answer.status in _MOVED:
+            location = answer.headers.get("Location", "")
+            slashed = f"{path}/"
+            place = slashed if _path_in(location) == slashed else self._place_of(location)
+            return await self._ask_at(method, place, headers, json)
+        return answer
+
+    async def _ask_at(
+        self, method: str, path: str, headers: dict[str, str], json: Json | None
     ) -> Answer:
         return await self._connection.ask(
             method,
@@ -189,8 +196,8 @@ class RedfishSession:
         token = answer.headers.get("X-Auth-Token", "")
         if answer.status in (HTTPStatus.OK, HTTPStatus.CREATED) and token:
             self._token = token
-            location = answer.headers.get("Location") or self._id_of(answer)
-            self._location = self.path_of(location) if location else ""
+            said = (answer.headers.get("Location", ""), self._id_of(answer))
+            self._location = next(filter(_is_below_root, map(_path_in, said)), "")
             return
         # No sessions here, or none left: each request then carries the password (Basic).
         self._basic = True
@@ -210,20 +217,26 @@ class RedfishSession:
             return ""
 
     def path_of(self, link: str) -> str:
-        """The link as a path on this service.
+        """The link as a path on this service, without a closing slash.
 
         Raises:
             InputError: it leads elsewhere; the token stays here.
         """
-        parts = urlsplit(link)
+        path, mark, query = self._place_of(link).partition("?")
+        return (path.rstrip("/") or "/") + mark + query
+
+    def _place_of(self, link: str) -> str:
+        try:
+            parts = urlsplit(link)
+        except ValueError as error:
+            raise InputError(f"{self._name}: {link[:80]!r}: no link: {error}") from error
         own = self._connection.base_url
         same = (parts.scheme, parts.netloc) == (own.scheme, own.netloc.decode())
         if (parts.netloc or parts.scheme) and not same:
             raise InputError(f"{self._name}: {link}: leads to another host; not followed")
         if not parts.path.startswith("/"):
             raise InputError(f"{self._name}: {link!r}: no path of this service")
-        path = parts.path.rstrip("/") or "/"
-        return f"{path}?{parts.query}" if parts.query else path
+        return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
     def _resource(self, path: str, answer: Answer) -> Json:
         where = f"{self._name}: {path}"
@@ -244,6 +257,18 @@ class RedfishSession:
         if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
             advice = "redirects are not followed; name the address that it leads to"
         raise InputError(f"{where}: {status_text(answer)}; {advice}")
+
+
+def _path_in(link: str) -> str:
+    """The path in a link to this service, which may go by a name of its own; "" without one."""
+    try:
+        return urlsplit(link).path
+    except ValueError:
+        return ""
+
+
+def _is_below_root(path: str) -> bool:
+    return path.startswith(f"{ROOT}/")
 
 
 def _basic(user: str, password: str) -> str:

@@ -19,6 +19,8 @@ _SECONDS = (86_400.0, 3_600.0, 60.0, 1.0)
 FIRST_CREDIBLE_YEAR = 2000
 """A controller that never learnt the time stamps its readings 1970 or soon after."""
 
+_OFF = frozenset({"Disabled", "UnavailableOffline"})
+"""States of sensors that measure nothing: an empty fan slot says 0 rpm."""
 _HEALTH = {"ok": 0, "warning": 1, "critical": 2}
 _LOST = {"ok": 0, "warning": 1, "critical": 1}
 _WORDS: dict[str, dict[str, int]] = {
@@ -125,6 +127,11 @@ def objects_of(raw: object) -> list[Json]:
 def state_of(resource: Json) -> str:
     """``Status.State``; "Enabled" where the resource gives no status."""
     return text_of(object_of(resource.get("Status")).get("State")) or "Enabled"
+
+
+def reading_of(sensor: Json) -> object:
+    """A sensor's reading; None where it is off, and shows whatever was left there."""
+    return None if state_of(sensor) in _OFF else sensor.get("Reading")
 
 
 def dig(resource: Json, path: tuple[str, ...]) -> Iterator[tuple[object, Json]]:

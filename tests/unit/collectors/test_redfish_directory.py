@@ -68,6 +68,15 @@ def test_expanded_members_are_resources_and_wishes_are_not(tmp_path: Path) -> No
     assert set(tree) == {uri, f"{uri}/NVLink_0", f"{uri}/NVLink_0/Metrics"}
 
 
+def test_a_file_of_several_resources(tmp_path: Path) -> None:
+    other = SENSOR.replace("Sensors/", "Sensors/Other")
+    one, two = (resource(uri, "Sensor", Reading=1) for uri in (SENSOR, other))
+    for bundle in ({SENSOR: one, other: two}, {"sensors": [one, two]}):
+        write(tmp_path, "dump.json", bundle)
+        tree, warnings = read_directory(tmp_path)
+        assert (set(tree), warnings) == ({SENSOR, other}, [])
+
+
 def test_broken_files_are_named_and_the_rest_is_read(tmp_path: Path) -> None:
     write(tmp_path, "good.json", resource(SENSOR, "Sensor", Reading=1))
     write(tmp_path, "cut.json", '{"Reading": ')

@@ -229,6 +229,65 @@ class TestNewEntriesAlone:
         assert using(service, act, log_interval_seconds=0) == 1
 
 
+class TestNewestFirst:
+    """A log of many pages that begins with its newest entry is read as far as there is news."""
+
+    LEAK = TestLogs.LEAK
+    PAGE = 10
+
+    def page(self, members: list[Any], at: int) -> dict[str, Any]:
+        found: dict[str, Any] = {"Members": members[at : at + self.PAGE]}
+        if at + self.PAGE < len(members):
+            found["Members@odata.nextLink"] = f"{ENTRIES}?$skip={at + self.PAGE}"
+        return found
+
+    def serve(self, service: RedfishService, members: list[Any]) -> None:
+        service.replies.clear()
+        for at in range(0, len(members), self.PAGE):
+            body = json.dumps(self.page(members, at)).encode()
+            address = f"{ENTRIES}?$skip={at}" if at else ENTRIES
+            service.replies[address] = lambda body=body: Reply(body=body)  # type: ignore[misc]
+
+    def pages_read(self, service: RedfishService) -> int:
+        return sum(path.startswith(ENTRIES) for _, path in service.requests)
+
+    def rounds(self, *logs: list[Any]) -> list[tuple[int, int]]:
+        """Events and pages read of each round, in which the log is so."""
+        resources = tray()
+        resources["/redfish/v1/Managers/BMC"]["DateTime"] = "2026-01-01T00:00:00Z"
+        service = RedfishService(resources)
+
+        async def act(collector: RedfishCollector, target: Target) -> list[tuple[int, int]]:
+            found = []
+            for log in logs:
+                self.serve(service, log)
+                before = self.pages_read(service)
+                events = (await collector.collect(target)).events
+                found.append((len(events), self.pages_read(service) - before))
+            return found
+
+        return using(service, act, log_interval_seconds=0)
+
+    def history(self, count: int, year: int = 2020) -> list[Any]:
+        return [
+            entry(n, f"{year}-01-{n // 60 + 1:02}T00:{n % 60:02}:00Z", self.LEAK)
+            for n in range(count, 0, -1)
+        ]
+
+    def test_years_of_history_are_not_read(self) -> None:
+        news = [entry(900, "2025-12-31T23:59:00Z", self.LEAK), *self.history(99)]
+        later = [entry(901, "2026-01-01T00:00:00Z", self.LEAK), *news]
+        assert self.rounds(self.history(99)) == [(0, 1)]
+        assert self.rounds(news, news, later) == [(1, 1), (0, 1), (1, 1)]
+
+    def test_news_of_several_pages_is_all_read(self) -> None:
+        many = [entry(n, f"2026-01-01T00:00:{n:02}Z", self.LEAK) for n in range(35, 0, -1)]
+        assert self.rounds(self.history(99), many + self.history(99)) == [(0, 1), (35, 4)]
+
+    def test_a_log_that_was_cleared_is_all_news(self) -> None:
+        assert self.rounds(self.history(20, 2025), self.history(15, 2024)) == [(0, 1), (15, 2)]
+
+
 @dataclass
 class SkippingService(RedfishService):
     """Does ``$skip`` for its log, as it is told."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from fleetops.core.clock import ManualClock, SystemClock
 from fleetops.core.errors import InputError
 from fleetops_collectors.base import Scrape, Target
 from fleetops_collectors.redfish import RedfishCollector
 from tests.conftest import Figure
-from tests.unit.collectors.http_server import Reply
+from tests.unit.collectors.http_server import Reply, Request
 from tests.unit.collectors.redfish_resources import V1
 from tests.unit.collectors.redfish_rounds import (
     INLET,
@@ -23,7 +25,7 @@ from tests.unit.collectors.redfish_rounds import (
     twice,
     using,
 )
-from tests.unit.collectors.redfish_service import ENTRIES, SESSIONS, RedfishService, tray
+from tests.unit.collectors.redfish_service import ENTRIES, SESSIONS, RedfishService, link, tray
 
 
 class TestSessions:
@@ -184,6 +186,45 @@ class TestSessions:
 
         using(service, act, **LOGIN)
         assert (service.opened, service.sessions) == (1, set())
+
+
+class TestAddresses:
+    def test_a_closing_slash_that_the_service_wants_is_added(self) -> None:
+        """DSP0266 lets services redirect to it; some name themselves otherwise than we do."""
+        service = SlashedService(tray(), needs_login=True)
+        assert len(using(service, twice, **LOGIN).readings) == READINGS_OF_A_TRAY
+        assert (service.opened, service.sessions) == (1, set())
+
+    @pytest.mark.parametrize("location", ["https://bmc-cz01.example{}", "{}/", "https://[{}", ""])
+    def test_a_session_is_ended_wherever_it_says_it_is(self, location: str) -> None:
+        service = TellingService(tray(), needs_login=True, location=location)
+        assert len(using(service, once, **LOGIN).readings) == READINGS_OF_A_TRAY
+        assert (service.opened, service.sessions) == (1, set())
+
+
+class SlashedService(RedfishService):
+    """Redirects every request without a closing slash, under a name of its own."""
+
+    @override
+    def answer(self, request: Request) -> Reply:
+        path, _, query = request.path.partition("?")
+        if query or path.endswith("/"):
+            return super().answer(request)
+        return Reply(308, headers={"Location": f"https://bmc-cz01.example{path}/"})
+
+
+@dataclass
+class TellingService(RedfishService):
+    """Says where a new session is in its own words; beside that, the body has the session."""
+
+    location: str = "{}"
+
+    @override
+    def _log_in(self, request: Request) -> Reply:
+        reply = super()._log_in(request)
+        own = reply.headers["Location"]
+        headers = {**reply.headers, "Location": self.location.format(own)}
+        return replace(reply, headers=headers, pieces=(), body=json.dumps(link(own)).encode())
 
 
 class TestEtags:
