@@ -17,6 +17,7 @@ from fleetops_collectors.base import CollectorConfig, Scrape, Target
 from fleetops_collectors.decoded import Decoded
 from fleetops_collectors.http import HttpTargets
 from fleetops_collectors.http_gets import HttpGets
+from fleetops_collectors.json_input import read_file
 from fleetops_collectors.prometheus.text import decode_prometheus
 
 ACCEPT = "application/openmetrics-text;version=1.0.0;q=0.9,text/plain;version=0.0.4"
@@ -82,10 +83,7 @@ class PrometheusCollector:
         Raises:
             InputError: the file cannot be read, or holds no sample.
         """
-        try:
-            decoded = decode_prometheus(path.read_bytes(), host=host)
-        except OSError as error:
-            raise InputError(f"{path}: cannot read it: {error.strerror}") from error
+        decoded = decode_prometheus(read_file(path), host=host)
         if not decoded.samples:
             raise InputError(f"{path}: no Prometheus sample in it; is it the text of /metrics?")
         return decoded

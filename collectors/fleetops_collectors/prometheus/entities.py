@@ -42,6 +42,8 @@ class Entity(NamedTuple):
     """It speaks of a part that has no columns of its own (one link)."""
     whole: bool = True
     """False for a slice of a device, whose physical sensors belong to the whole."""
+    board: str = ""
+    """Of a slice: the whole device, where the exporter gives the whole's values for each slice."""
     labels: dict[str, str] | None = None
     identity: dict[str, str] | None = None
     """What the labels say of the hardware, by field of an identity."""
@@ -79,10 +81,11 @@ def _nvidia(labels: Mapping[str, str], host: str | None) -> Entity:
         return Entity("", "it has no Hostname label and the target names no host")
     if "nvlink" in labels:
         return Entity("", "it speaks of one link", part=True)
-    device = f"{part_name(host)}/gpu{int(gpu)}"
+    device, identity = f"{part_name(host)}/gpu{int(gpu)}", _identity(DCGM, labels)
     if instance := labels.get("GPU_I_ID"):
-        return Entity(f"{device}/mig{part_name(instance)}", whole=False)
-    return Entity(device, identity=_identity(DCGM, labels))
+        slice_name = f"{device}/mig{part_name(instance)}"
+        return Entity(slice_name, whole=False, board=device, identity=identity)
+    return Entity(device, identity=identity)
 
 
 def _amd(labels: Mapping[str, str], host: str | None) -> Entity:

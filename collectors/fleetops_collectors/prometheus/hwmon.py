@@ -2,7 +2,9 @@
 
 ``node_hwmon_temp_celsius`` names a chip by its bus address and a sensor by its number;
 ``node_hwmon_chip_names`` and ``node_hwmon_sensor_label`` say which driver and which sensor that is.
-Exporters before 1.0 wrote the driver and the label in their places.
+Exporters before 1.0 wrote the driver and the label in their places. Where the names were left out
+(by a relabelling, or by who cut out the temperatures), a chip's address still tells two drivers: a
+platform device is called after its driver, and every ``nvme`` device is a drive.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ _MAIN_SENSORS = {
     "mlx5": ("asic",),
 }
 """By driver: beginnings of the labels that speak of the whole part. Without such a label, all."""
+_ADDRESS = re.compile(r"platform_(coretemp)_\d+|(nvme)_nvme\d+")
+"""Addresses that name the driver, as node_exporter makes them of the device's place in sysfs."""
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
 
 
@@ -78,7 +82,10 @@ class Hwmon:
         yield from found.values()
 
     def _driver(self, chip: str) -> str:
-        return self._drivers.get(chip, chip)
+        if chip in self._drivers:
+            return self._drivers[chip]
+        address = _ADDRESS.fullmatch(chip)
+        return address[address.lastindex or 0] if address else chip
 
     def _main(self, chip: str, raw: Mapping[str, float]) -> list[str]:
         wanted = _MAIN_SENSORS.get(self._driver(chip), ())

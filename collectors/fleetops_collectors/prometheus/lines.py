@@ -27,12 +27,12 @@ Parts = tuple[str, str, str, str]
 
 def split(line: str) -> Parts | None:
     """Name, label text, value and time ("" without one); None if it is no sample."""
-    opening = line.find("{")
-    if opening > 0 and "#" not in line:  # the usual shape, without a regular expression
-        closing = line.rfind("}")
-        name, labels, rest = line[:opening], line[opening + 1 : closing], line[closing + 1 :]
-        if not name.isidentifier() or closing < opening:
+    opening, closing = line.find("{"), line.rfind("}")
+    name = line[: max(opening, 0)]
+    if name.isidentifier() and "#" not in line:  # the usual shape, without a regular expression
+        if closing < opening:
             return None
+        labels, rest = line[opening + 1 : closing], line[closing + 1 :]
     else:
         match = _HEAD.match(line) or _QUOTED_HEAD.match(line)
         if match is None:

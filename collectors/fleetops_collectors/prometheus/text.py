@@ -37,6 +37,9 @@ _JOINED = HWMON_NAMES | {_ADAPTER_INFO}
 _END = "# EOF"
 _SHARED_SENSORS = frozenset({"power_watts"})
 """AMD: a partition other than the first reports 0 of these, for want of a sensor of its own."""
+_OF_A_SLICE = re.compile(r"DCGM_FI_(PROF_|DEV_(FB_|XID_|GPU_UTIL))")
+"""DCGM: what a MIG instance has of its own. All else is the board's, repeated for each instance:
+three instances of a board of 70 W would draw 210 W."""
 
 
 _Held = dict[str, tuple[int, Column]]
@@ -198,7 +201,10 @@ class _Decoder:
             self._skip("not a sample")
             return
         name, labels, value, stamp = parts
-        column = known.get(name) or known.get(name.removesuffix("_total"))
+        # Other writers of OpenMetrics add the suffix of counters, or (before 2018) left it out.
+        column = (
+            known.get(name) or known.get(name.removesuffix("_total")) or known.get(f"{name}_total")
+        )
         raw = number_of(value)
         if raw is None:
             self._skip(f"{value[:MAX_SHOWN]!r} is no number")
@@ -224,6 +230,8 @@ class _Decoder:
         if entity is None:
             entity = self._entities[column.kind][labels] = self._entity(column, labels)
         device, metric, out = entity.device, column.metric, self._out
+        if entity.board and not _OF_A_SLICE.match(column.source.name):
+            device = entity.board
         if entity.part:
             self._unmapped(column.source.name)
             return
@@ -276,7 +284,7 @@ class _Decoder:
         if entity.labels:
             self._out.labels[entity.device] = entity.labels
         if entity.identity:
-            self._identify(entity.device, column.device_class, entity.identity)
+            self._identify(entity.board or entity.device, column.device_class, entity.identity)
         if entity.device and entity.whole:
             self._places[column.kind][text] = entity.device, self._held[entity.device]
         return entity

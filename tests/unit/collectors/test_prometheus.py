@@ -144,6 +144,30 @@ def test_migs_are_devices_of_their_own() -> None:
     assert one(text).device == "node7/gpu0/mig7"
 
 
+def test_what_a_mig_has_not_of_its_own_is_the_boards() -> None:
+    """The exporter repeats the board's values for each instance, and gives the board none."""
+    text = "".join(
+        f'{name}{{{GPU},GPU_I_PROFILE="2g.20gb",GPU_I_ID="{instance}"}} {value}\n'
+        for name, value in (("DCGM_FI_DEV_POWER_USAGE", 70), ("DCGM_FI_DEV_FB_USED", 10))
+        for instance in (3, 5)
+    )
+    found = decode_prometheus(text, now=datetime(2026, 1, 1, tzinfo=UTC))
+    assert [(one.device, one.metric) for one in found.readings] == [
+        ("node7/gpu0", "power_watts"),
+        ("node7/gpu0/mig3", "memory_used_bytes"),
+        ("node7/gpu0/mig5", "memory_used_bytes"),
+    ]
+    assert found.duplicates == 1
+    assert [(one.device, one.uuid) for one in found.identities] == [("node7/gpu0", "GPU-1")]
+
+
+def test_names_with_colons_and_a_space_before_the_labels() -> None:
+    found = decode_prometheus(f"job:power:avg{{{GPU}}} 5\nDCGM_FI_DEV_GPU_TEMP {{{GPU}}} 61\n")
+    assert found.skipped == []
+    assert found.unmapped == {"job:power:avg": 1}
+    assert [one.value for one in found.readings] == [61]
+
+
 def test_one_gpu_shared_by_pods_is_read_once() -> None:
     lines = [f'DCGM_FI_DEV_GPU_TEMP{{{GPU},pod="{pod}"}} 40' for pod in ("a", "b")]
     decoded = decode_prometheus("\n".join(lines))

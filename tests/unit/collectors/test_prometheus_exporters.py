@@ -257,6 +257,38 @@ class TestNode:
         (one,) = decoded(lines, host="n").readings
         assert (one.device, one.metric, one.value) == ("n", "cpu_temperature_celsius", value)
 
+    def test_an_address_that_is_the_driver_s_name_needs_no_other(self) -> None:
+        text = "".join(
+            f'node_hwmon_temp_celsius{{chip="{chip}",sensor="temp1"}} {value}\n'
+            for chip, value in (
+                ("platform_coretemp_0", 41),
+                ("platform_coretemp_1", 44),
+                ("nvme_nvme12", 36),
+                ("platform_coretemp_0_x", 90),
+                ("pci0000:00_0000:00:18_3", 91),
+                ("thermal_thermal_zone0", 92),
+            )
+        )
+        found = decoded(text, host="n")
+        assert {one.metric: one.value for one in found.readings} == {
+            "cpu_temperature_celsius": 44,
+            "disk_temperature_celsius": 36,
+        }
+        assert found.unmapped == {"node_hwmon_temp_celsius": 3}
+
+    def test_a_name_is_believed_before_an_address(self) -> None:
+        text = (
+            'node_hwmon_chip_names{chip="platform_coretemp_0",chip_name="other"} 1\n'
+            'node_hwmon_temp_celsius{chip="platform_coretemp_0",sensor="temp1"} 41\n'
+        )
+        assert decoded(text, host="n").readings == []
+
+    @pytest.mark.parametrize("suffix", ["", "_total"])
+    def test_counters_of_old_exporters_have_no_suffix(self, suffix: str) -> None:
+        name = f"node_infiniband_port_data_received_bytes{suffix}"
+        (one,) = decoded(f'{name}{{device="mlx5_0",port="1"}} 4096\n', host="n").readings
+        assert (one.device, one.metric, one.value) == ("n/mlx5_0", "receive_bytes_total", 4096)
+
     def test_without_a_host_it_says_so(self) -> None:
         text = texts.NODE[: texts.NODE.index("node_uname_info")]
         found = decode_prometheus(text)
