@@ -1,0 +1,24 @@
+"""All interfaces that the emulator serves: one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from fleetops.emulator.interfaces.base import ServedInterface, Surroundings, select
+from fleetops.emulator.interfaces.dcgm import DcgmInterface
+from fleetops_schemas.platforms import Interface
+
+SERVED: tuple[type[ServedInterface], ...] = (DcgmInterface,)
+
+
+def build_interfaces(
+    surroundings: Surroundings, only: Collection[Interface] | None = None
+) -> list[ServedInterface]:
+    """The interfaces that something of the site speaks; nothing is opened yet."""
+    site = surroundings.fleet.site
+    return [
+        served(surroundings, selection)
+        for served in SERVED
+        if (only is None or served.interface in only)
+        and (selection := select(site, served.interface))
+    ]

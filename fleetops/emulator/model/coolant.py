@@ -1,0 +1,210 @@
+"""Coolant: pumps, the flow of loops and trays, and the heat that they carry.
+
+PG25, ``Q = V rho cp dT``: OCP network hardware specification, R-LCOOL-100 and -110. Pumps follow
+the affinity laws: flow as speed, power as its cube, pressure as the square of flow.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fleetops.emulator.model.effects import Effects, Floats
+from fleetops.emulator.model.parameters import by_host, is_liquid, towards
+from fleetops.emulator.site import Site
+from fleetops_schemas.platforms import Platform
+
+DENSITY_KILOGRAMS_PER_LITRE = 1.03
+SPECIFIC_HEAT_JOULES_PER_KILOGRAM_KELVIN = 3970.0
+WATER_JOULES_PER_LITRE_KELVIN = 4186.0
+LEAST_FLOW_RATIO = 0.02
+"""Keeps the balance finite when a path is closed: natural circulation."""
+TRAY_SECONDS = 3.0
+"""Time constant of the coolant held in a tray and its hoses."""
+VALVE_SECONDS = 20.0
+"""Time constant of the control that holds the supply's temperature."""
+PRIMARY_RESERVE = 1.25
+"""Most flow of the facility's water against what rated heat needs."""
+LEAST_PRIMARY_RISE_KELVIN = 1.0
+
+
+def heat_flow_watts_per_kelvin(litres_per_minute: Floats) -> Floats:
+    """V rho cp of a PG25 flow: the heat it carries for each kelvin it warms by."""
+    return (
+        litres_per_minute
+        / 60.0
+        * DENSITY_KILOGRAMS_PER_LITRE
+        * SPECIFIC_HEAT_JOULES_PER_KILOGRAM_KELVIN
+    )
+
+
+class Coolant:
+    """All coolant loops. Arrays are (hosts,), (loops,) or (pumps,); air-cooled hosts have none."""
+
+    def __init__(self, site: Site) -> None:
+        """Rated flow, everything at the supply's temperature."""
+        units = [loop.unit for loop in site.loops]
+        loops = len(units)
+        self._loop_of_pump = site.loop_of_pump
+        self._liquid = np.flatnonzero(is_liquid(site))
+        self._loop_of = site.loop_of_host[self._liquid]
+        rated = by_host(site, rated_litres_per_minute)
+        self.rated_tray_litres_per_minute: Floats = rated
+        self.rated_litres_per_minute: Floats = self._by_loop(rated[self._liquid], loops)
+        self._rated_watts = self._by_loop(by_host(site, _liquid_watts)[self._liquid], loops)
+        self.setpoint_celsius = np.array([float(unit.supply_celsius) for unit in units])
+        self._pump_ratio = np.array([float(unit.pump_speed_ratio) for unit in units])
+        self._pumps = np.array([float(unit.pumps) for unit in units])
+        self._pump_watts = np.array([float(unit.pump_rated_watts) for unit in units])
+        self._pump_rpm = np.array([float(unit.pump_rated_rpm) for unit in units])
+        self._rated_pressure = np.array([float(unit.pressure_kilopascals) for unit in units])
+        self.return_kilopascals = np.array([float(unit.return_kilopascals) for unit in units])
+        self._approach = np.array([float(unit.approach_kelvin) for unit in units])
+        self._primary = np.array([float(unit.primary_celsius) for unit in units])
+        self._joules_per_kelvin = (
+            np.array([float(unit.volume_litres) for unit in units])
+            * DENSITY_KILOGRAMS_PER_LITRE
+            * SPECIFIC_HEAT_JOULES_PER_KILOGRAM_KELVIN
+        )
+
+        self.supply_celsius: Floats = self.setpoint_celsius.copy()
+        self.return_celsius: Floats = self.setpoint_celsius.copy()
+        self.litres_per_minute: Floats = self.rated_litres_per_minute.copy()
+        self.pressure_kilopascals: Floats = self._rated_pressure.copy()
+        self.pump_setpoint_ratio: Floats = self._pump_ratio.copy()
+        self.pump_speed_ratio: Floats = self._pump_ratio[site.loop_of_pump]
+        self.valve_ratio: Floats = np.full(loops, 1.0 / PRIMARY_RESERVE)
+        self.primary_celsius: Floats = self._primary.copy()
+        self.primary_return_celsius: Floats = self._primary + LEAST_PRIMARY_RISE_KELVIN
+        self.primary_litres_per_minute: Floats = np.zeros(loops)
+        self.tray_litres_per_minute: Floats = rated.copy()
+        self.tray_return_celsius: Floats = self.tray_supply(np.zeros(len(site.hosts)))
+
+    def tray_supply(self, air: Floats) -> Floats:
+        """(hosts,) supply temperature of each host's coolant; ``air`` where there is none."""
+        supply = air.copy()
+        supply[self._liquid] = self.supply_celsius[self._loop_of]
+        return supply
+
+    @property
+    def pump_watts(self) -> Floats:
+        """(pumps,) electrical power, by the cube of speed."""
+        watts: Floats = self._pump_watts[self._loop_of_pump] * self.pump_speed_ratio**3
+        return watts
+
+    @property
+    def pump_rpm(self) -> Floats:
+        """(pumps,) speed."""
+        rpm: Floats = self._pump_rpm[self._loop_of_pump] * self.pump_speed_ratio
+        return rpm
+
+    @property
+    def heat_removed_watts(self) -> Floats:
+        """(loops,) heat that the coolant carries off, by its own energy balance."""
+        warming = self.return_celsius - self.supply_celsius
+        return heat_flow_watts_per_kelvin(self.litres_per_minute) * warming
+
+    def move(self, effects: Effects) -> None:
+        """Pumps give each loop its flow, trays share it by their conductance."""
+        loops = len(self.supply_celsius)
+        sound = np.clip(effects["pump_speed"], 0.0, 1.0)
+        # the sound pump is driven harder to make up, as far as its reserve goes
+        reached = np.maximum(self._by_pump_sum(sound), 1e-3)
+        wanted = self._pumps * self._pump_ratio / reached
+        self.pump_setpoint_ratio = np.clip(wanted, self._pump_ratio, 1.0)
+        self.pump_speed_ratio = self.pump_setpoint_ratio[self._loop_of_pump] * sound
+        through = self._by_pump_sum(self.pump_speed_ratio) / (self._pumps * self._pump_ratio)
+        through = through * (1.0 - np.clip(effects["check_valve_leak"], 0.0, 1.0))
+        through = np.maximum(through * effects["filter_conductance"], LEAST_FLOW_RATIO)
+        self.litres_per_minute = self.rated_litres_per_minute * through
+
+        rated = self.rated_tray_litres_per_minute[self._liquid]
+        weight = rated * np.maximum(effects["conductance"][self._liquid], LEAST_FLOW_RATIO)
+        total = self._by_loop(weight, loops)
+        share = weight / total[self._loop_of]
+        self.tray_litres_per_minute[self._liquid] = self.litres_per_minute[self._loop_of] * share
+        openness = total / self.rated_litres_per_minute * effects["filter_conductance"]
+        self.pressure_kilopascals = self._rated_pressure * (through / openness) ** 2
+
+    def warm(self, seconds: float, tray_watts: Floats, effects: Effects) -> None:
+        """Trays warm the coolant, the unit cools it.
+
+        Args:
+            seconds: to move on by.
+            tray_watts: (hosts,) heat that accelerators and processors give to the coolant.
+            effects: what is wrong.
+        """
+        if not len(self.supply_celsius):
+            return
+        flow = self.tray_litres_per_minute[self._liquid]
+        supply = self.supply_celsius[self._loop_of]
+        settled = supply + tray_watts[self._liquid] / heat_flow_watts_per_kelvin(flow)
+        self.tray_return_celsius[self._liquid] = towards(
+            self.tray_return_celsius[self._liquid], settled, seconds / TRAY_SECONDS
+        )
+        mixed = self._by_loop(flow * self.tray_return_celsius[self._liquid], len(self._pumps))
+        self.return_celsius = mixed / self._by_loop(flow, len(self._pumps))
+        self._cool(seconds, effects)
+
+    def _cool(self, seconds: float, effects: Effects) -> None:
+        """The valve lets in as much of the primary's flow as holds the supply's temperature."""
+        self.primary_celsius = self._primary + effects["primary_kelvin"]
+        self.primary_return_celsius = np.maximum(
+            self.return_celsius - self._approach, self.primary_celsius + LEAST_PRIMARY_RISE_KELVIN
+        )
+        rise = self.primary_return_celsius - self.primary_celsius
+        removed = np.maximum(self.heat_removed_watts, 0.0)
+        needed = removed / (rise * WATER_JOULES_PER_LITRE_KELVIN / 60.0)
+        most = (
+            PRIMARY_RESERVE
+            * self._rated_watts
+            / (self._rated_rise * WATER_JOULES_PER_LITRE_KELVIN / 60.0)
+            * np.clip(effects["primary_flow"], 0.0, 2.0)
+        )
+        self.valve_ratio = np.clip(needed / np.maximum(most, 1e-9), 0.0, 1.0)
+        self.primary_litres_per_minute = np.minimum(needed, most)
+        # what the primary cannot take stays in the loop and warms it
+        left = np.clip(1.0 - most / np.maximum(needed, 1e-9), 0.0, 1.0) * removed
+        wanted = np.maximum(
+            self.setpoint_celsius + effects["supply_kelvin"],
+            self.primary_celsius + self._approach,
+        )
+        self.supply_celsius = (
+            towards(
+                self.supply_celsius, wanted, np.where(left <= 0.0, seconds / VALVE_SECONDS, 0.0)
+            )
+            + left * seconds / self._joules_per_kelvin
+        )
+
+    @property
+    def _rated_rise(self) -> Floats:
+        """(loops,) warming of the primary at rated heat and flow."""
+        rated = self._rated_watts / heat_flow_watts_per_kelvin(self.rated_litres_per_minute)
+        back = self.setpoint_celsius + rated - self._approach
+        rise: Floats = np.maximum(back - self._primary, LEAST_PRIMARY_RISE_KELVIN)
+        return rise
+
+    def _by_loop(self, values: Floats, loops: int) -> Floats:
+        total: Floats = np.bincount(self._loop_of, values, minlength=loops).astype(np.float64)
+        return total
+
+    def _by_pump_sum(self, values: Floats) -> Floats:
+        total: Floats = np.bincount(self._loop_of_pump, values, minlength=len(self._pumps)).astype(
+            np.float64
+        )
+        return total
+
+
+def _liquid_watts(platform: Platform) -> float:
+    """Rated heat of a host that coolant carries: accelerators and processors."""
+    accelerators = (
+        float(platform.accelerator.tdp_watts) * platform.accelerators
+        if platform.accelerator
+        else 0.0
+    )
+    return accelerators + float(platform.processors.busy_watts) * float(platform.processors.sockets)
+
+
+def rated_litres_per_minute(platform: Platform) -> float:
+    """Rated coolant flow of a host; 0 for one that air cools."""
+    per_kilowatt = platform.cooling.litres_per_minute_per_kilowatt
+    return 0.0 if per_kilowatt is None else float(per_kilowatt) * _liquid_watts(platform) / 1e3

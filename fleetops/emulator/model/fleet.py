@@ -1,0 +1,186 @@
+"""The emulated fleet: jobs, coolant, heat, power and links, moved on together tick by tick.
+
+Time is the number of ticks taken; nothing here looks at a clock. The same site, seed and tick give
+the same tables at the same tick, over the protocols and in compressed time alike.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from fleetops.emulator.groups import NONE
+from fleetops.emulator.model.coolant import Coolant
+from fleetops.emulator.model.effects import Effects, Floats, Scope
+from fleetops.emulator.model.heat import Heat
+from fleetops.emulator.model.jobs import Jobs
+from fleetops.emulator.model.links import Links
+from fleetops.emulator.model.memory import ErrorCounters
+from fleetops.emulator.model.power import Power
+from fleetops.emulator.model.sensors import Sensors
+from fleetops.emulator.model.spread import Spread
+from fleetops.emulator.model.state import State
+from fleetops.emulator.model.tables import Table
+from fleetops.emulator.site import Site
+
+HEAT_STEP_SECONDS = 5.0
+"""Longest step of the thermal model: below its shortest time constant that matters (6 s)."""
+WARM_UP_SECONDS = 300.0
+DAY_SECONDS = 86_400.0
+WARMEST_HOUR = 15.0
+DAY_KELVIN = 1.5
+"""Half of the day's swing of the room's air (assumed; Llama 3 saw 1 to 2 % of throughput)."""
+EPOCH = datetime(2026, 1, 5, tzinfo=UTC)
+"""Fleet time begins here unless told otherwise: a Monday, so that runs can be compared."""
+
+Disturb = Callable[[float, Effects], None]
+"""Lays faults over the effects of a moment, in seconds of fleet time."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetOptions:
+    """What a fleet is made from."""
+
+    site: Site
+    seed: int = 1
+    tick_seconds: float = 10.0
+    began: datetime = EPOCH
+    first_job_id: int = 81
+    warm_up_seconds: float = WARM_UP_SECONDS
+
+
+class Fleet:
+    """One seeded fleet in its steady state."""
+
+    def __init__(self, options: FleetOptions, disturb: Disturb | None = None) -> None:
+        """Warmed up; ``disturb`` is asked at every tick what is wrong."""
+        self.options = options
+        self.site = options.site
+        self.tick_seconds = options.tick_seconds
+        self._disturb = disturb
+        site, streams = options.site, np.random.default_rng(options.seed).spawn(6)
+        coolant, jobs = Coolant(site), Jobs(site, options.seed, options.first_job_id)
+        self.effects = Effects(sizes(site) | jobs.sizes())
+        self.state = State(
+            jobs=jobs,
+            coolant=coolant,
+            heat=Heat(site, coolant, Spread.draw(site, streams[0])),
+            power=Power(site, streams[1]),
+            links=Links(site, streams[2]),
+            errors=ErrorCounters(len(site.accelerators), streams[3]),
+            last_xid=np.zeros(len(site.accelerators)),
+            switch_load=np.zeros(len(site.switches)),
+        )
+        self.sensors = Sensors(site, self.state, streams[4])
+        self._port_job = np.where(
+            site.ports.accelerator_of == NONE,
+            NONE,
+            jobs.job_of_accelerator[np.maximum(site.ports.accelerator_of, 0)]
+            if len(jobs.job_of_accelerator)
+            else NONE,
+        )
+        self.ticks = 0
+        self._advance(-options.warm_up_seconds, math.ceil(
+            options.warm_up_seconds / options.tick_seconds
+        ))  # fmt: skip
+        self.tables: dict[str, Table] = self.sensors.read(self.effects)
+
+    @property
+    def seconds(self) -> float:
+        """Fleet time."""
+        return self.ticks * self.tick_seconds
+
+    @property
+    def time(self) -> datetime:
+        """The moment of the last tick."""
+        return self.options.began + timedelta(seconds=self.seconds)
+
+    def tick(self) -> dict[str, Table]:
+        """Moves on by one tick; what the sensors then say."""
+        self.ticks += 1
+        self.effects.reset()
+        if self._disturb is not None:
+            self._disturb(self.seconds, self.effects)
+        self._step(self.seconds)
+        self.tables = self.sensors.read(self.effects)
+        return self.tables
+
+    def _advance(self, start_seconds: float, ticks: int) -> None:
+        for tick in range(ticks):
+            self._step(start_seconds + tick * self.tick_seconds)
+
+    def _step(self, now: float) -> None:
+        state, effects, site = self.state, self.effects, self.site
+        clock, seconds = state.heat.clock_ratio, self.tick_seconds
+        works = state.links.gigabits_per_second / site.ports.gigabits_per_second
+        state.jobs.advance(seconds, np.maximum(clock, 0.05), self._link_share(works), effects)
+        self._brake(effects)
+        ambient = np.full(len(site.hosts), day_kelvin(self.options.began, now))
+        steps = max(math.ceil(seconds / HEAT_STEP_SECONDS), 1)
+        for _ in range(steps):
+            state.coolant.move(effects)
+            state.heat.step(
+                seconds / steps, state.jobs.demand["power"], state.jobs.load, ambient, effects
+            )
+            state.power.step(seconds / steps, state.heat.host_watts, effects)
+        self._move_traffic(seconds, effects)
+        state.errors.step(seconds, effects)
+
+    def _brake(self, effects: Effects) -> None:
+        """A rack over its limit holds its accelerators' clocks; a dark one is down."""
+        power, site = self.state.power, self.site
+        for rack in np.flatnonzero(power.brake < 1.0):
+            held = np.flatnonzero(site.rack_of_host[site.host_of_accelerator] == rack)
+            effects.apply("clock_cap", held, float(power.brake[rack]), 1.0)
+        for rack in np.flatnonzero(power.dark > 0.0):
+            effects.apply("down", np.flatnonzero(site.rack_of_host == rack), 1.0, 1.0)
+
+    def _link_share(self, works: Floats) -> Floats:
+        """(accelerators,) share of its backend link's rate that each accelerator has."""
+        share = np.ones(len(self.site.accelerators))
+        ports = np.flatnonzero(self.site.ports.accelerator_of != NONE)
+        np.minimum.at(share, self.site.ports.accelerator_of[ports], works[ports])
+        return share
+
+    def _move_traffic(self, seconds: float, effects: Effects) -> None:
+        site, state = self.site, self.state
+        ports, heat = site.ports, state.heat
+        demand = np.zeros(len(ports.names))
+        own = np.flatnonzero(ports.accelerator_of != NONE)
+        demand[own] = state.jobs.demand["network"][ports.accelerator_of[own]]
+        other = np.flatnonzero((ports.host_of != NONE) & (ports.accelerator_of == NONE))
+        demand[other] = 0.2 * state.jobs.load[ports.host_of[other]]
+        below = np.flatnonzero((ports.switch_of != NONE) & (ports.peer != NONE))
+        hosts_side = below[ports.host_of[ports.peer[below]] != NONE]
+        # what a leaf sends down is, over all, what others send up
+        demand[hosts_side] = demand[ports.peer[hosts_side]]
+        fabric = np.flatnonzero((ports.switch_of != NONE) & (demand <= 0.0))
+        demand[fabric] = float(demand[own].mean()) if len(own) else 0.1
+        air = np.full(len(ports.names), 30.0)
+        in_host = np.flatnonzero(ports.host_of != NONE)
+        air[in_host] = heat.outlet_celsius[ports.host_of[in_host]]
+        state.links.step(seconds, demand, air, effects)
+        if len(state.switch_load):
+            switch = ports.switch_of[ports.switch_of != NONE]
+            count = np.maximum(np.bincount(switch, minlength=len(state.switch_load)), 1)
+            total = np.bincount(
+                switch, demand[ports.switch_of != NONE], minlength=len(state.switch_load)
+            )
+            state.switch_load = total / count
+
+
+def sizes(site: Site) -> dict[Scope, int]:
+    """Number of devices by scope, jobs and stages apart."""
+    kinds = (scope for scope in Scope if scope not in {Scope.JOB, Scope.STAGE})
+    return {scope: len(site.names(scope.value)) for scope in kinds}
+
+
+def day_kelvin(began: datetime, seconds: float) -> float:
+    """How far the room's air is off its mean at that moment of the day."""
+    moment = began + timedelta(seconds=seconds)
+    hour = moment.hour + moment.minute / 60.0 + moment.second / 3600.0
+    return DAY_KELVIN * math.cos((hour - WARMEST_HOUR) / 24.0 * 2.0 * math.pi)

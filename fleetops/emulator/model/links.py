@@ -1,0 +1,131 @@
+"""Fabric ports: traffic, bit errors, forward error correction, optics.
+
+A link's bit error rate before correction grows as light fades and as the laser ages; correction
+hides it until it is too much. Light that arrives is what the peer sends less the path's loss.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fleetops.emulator.groups import NONE
+from fleetops.emulator.model.effects import Effects, Floats
+from fleetops.emulator.model.parameters import towards
+from fleetops.emulator.site import Site
+from fleetops_schemas.optics import Optics
+from fleetops_schemas.profiles import load_profile
+
+BITS_PER_GIGABIT = 1e9
+BASE_BIT_ERROR_DECADE = -8.3
+"""Of a healthy PAM4 link before correction: 5e-9 (assumed, within the KP4 limit of 2.4e-4)."""
+DECADES_PER_DECIBEL = 0.9
+"""Of bit error rate, for each decibel of light that is missing (assumed)."""
+CORRECTION_LIMIT_DECADE = -3.62
+"""KP4 forward error correction holds to 2.4e-4 (IEEE 802.3, clause 119)."""
+CODEWORD_BITS = 5440
+OPTICS_SECONDS = 40.0
+SWITCH_AIR_CELSIUS = 35.0
+
+
+class Links:
+    """All fabric ports; arrays are (ports,)."""
+
+    def __init__(self, site: Site, rng: np.random.Generator) -> None:
+        """Every link is up; ``rng`` gives each its own path loss and errors."""
+        self.ports = site.ports
+        count = len(site.ports.names)
+        self._rng = rng
+        kinds = {name: load_profile(Optics, name) for name in set(site.ports.optics) if name}
+        self.has_optics = np.array([bool(name) for name in site.ports.optics], dtype=np.bool_)
+
+        def of(number: str) -> Floats:
+            return np.array(
+                [float(getattr(kinds[name], number)) if name else 0.0 for name in site.ports.optics]
+            )
+
+        self._transmit, self._receive = of("transmit_milliwatts"), of("receive_milliwatts")
+        self._bias, self._rise = of("bias_milliamperes"), of("temperature_rise_kelvin")
+        self._watts = of("watts")
+        self._decade = BASE_BIT_ERROR_DECADE + rng.normal(0.0, 0.3, count)
+        self._loss = rng.normal(1.0, 0.04, count)
+        self._peer = np.where(site.ports.peer == NONE, np.arange(count), site.ports.peer)
+        self._host_of, self._switch_of = site.ports.host_of, site.ports.switch_of
+
+        self.up: Floats = np.ones(count)
+        self.gigabits_per_second: Floats = site.ports.gigabits_per_second.copy()
+        self.transmit_bytes: Floats = np.floor(rng.uniform(1e12, 9e13, count))
+        self.receive_bytes: Floats = np.floor(rng.uniform(1e12, 9e13, count))
+        self.symbol_errors: Floats = np.zeros(count)
+        self.receive_errors: Floats = np.zeros(count)
+        self.transmit_discards: Floats = np.zeros(count)
+        self.corrected: Floats = np.zeros(count)
+        self.uncorrectable: Floats = np.zeros(count)
+        self.link_downed: Floats = np.zeros(count)
+        self.pause_transmit: Floats = np.zeros(count)
+        self.pause_receive: Floats = np.zeros(count)
+        self.bit_error_rate: Floats = 10.0**self._decade
+        self.module_celsius: Floats = SWITCH_AIR_CELSIUS + self._rise
+        self.transmit_milliwatts: Floats = self._transmit.copy()
+        self.receive_milliwatts: Floats = self._receive * self._loss
+        self.bias_milliamperes: Floats = self._bias.copy()
+
+    @property
+    def optics_watts(self) -> Floats:
+        """(ports,) electrical power of each link's end."""
+        watts: Floats = self._watts * self.up
+        return watts
+
+    def step(self, seconds: float, demand: Floats, air_celsius: Floats, effects: Effects) -> None:
+        """Moves on by ``seconds``.
+
+        Args:
+            seconds: to move on by.
+            demand: (ports,) share of the rate that each port is asked to send.
+            air_celsius: (ports,) around each port's module.
+            effects: what is wrong.
+        """
+        self._connect(effects)
+        self.gigabits_per_second = self.ports.gigabits_per_second * effects["rate"] * self.up
+        self._shine(seconds, air_celsius, effects)
+        sent = self.gigabits_per_second * BITS_PER_GIGABIT / 8.0 * np.clip(demand, 0.0, 1.0)
+        sent = np.floor(sent * seconds)
+        self.transmit_bytes = self.transmit_bytes + sent
+        self.receive_bytes = self.receive_bytes + sent[self._peer]
+        self._err(seconds, effects)
+
+    def _connect(self, effects: Effects) -> None:
+        """A link is up when both ends are, and what they stand in."""
+        end = 1.0 - effects["link_down"]
+        hosts, switches = self._host_of != NONE, self._switch_of != NONE
+        end[hosts] *= 1.0 - effects["down"][self._host_of[hosts]]
+        end[switches] *= 1.0 - effects["switch_down"][self._switch_of[switches]]
+        up = end * end[self._peer]
+        self.link_downed = self.link_downed + ((self.up > 0.0) & (up <= 0.0))
+        self.up = up
+
+    def _shine(self, seconds: float, air_celsius: Floats, effects: Effects) -> None:
+        settled = air_celsius + self._rise + effects["optics_kelvin"]
+        self.module_celsius = towards(self.module_celsius, settled, seconds / OPTICS_SECONDS)
+        self.bias_milliamperes = self._bias * effects["laser_bias"]
+        # a laser that needs more current to shine is the ageing that shows before the light goes
+        self.transmit_milliwatts = self._transmit * self.up
+        self.receive_milliwatts = self._receive * self._loss * effects["receive_power"] * self.up
+
+    def _err(self, seconds: float, effects: Effects) -> None:
+        """Errors before correction, what correction mends, and what it cannot."""
+        dark = -10.0 * np.log10(np.maximum(effects["receive_power"], 1e-3))
+        decade = self._decade + DECADES_PER_DECIBEL * dark + effects["bit_errors"]
+        self.bit_error_rate = np.minimum(10.0**decade, 0.1)
+        bits = self.gigabits_per_second * BITS_PER_GIGABIT * seconds
+        draw = self._rng.random((3, len(bits)))
+        words = bits / CODEWORD_BITS
+        errors_a_word = self.bit_error_rate * CODEWORD_BITS
+        broken = np.where(decade > CORRECTION_LIMIT_DECADE, 10.0 ** (decade + 2.0), 0.0)
+        self.corrected = self.corrected + np.floor(words * np.minimum(errors_a_word, 1.0) + draw[0])
+        lost = np.floor(words * np.minimum(broken, 1.0) + draw[1])
+        self.uncorrectable = self.uncorrectable + lost
+        self.receive_errors = self.receive_errors + lost
+        self.symbol_errors = self.symbol_errors + np.floor(lost + draw[2] * (lost > 0.0))
+        paused = np.floor(effects["pause_frames_per_second"] * seconds)
+        self.pause_transmit = self.pause_transmit + paused
+        self.pause_receive = self.pause_receive + paused[self._peer]

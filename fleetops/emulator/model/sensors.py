@@ -1,0 +1,392 @@
+"""The tables of a fleet: the true state with each sensor's noise and offset.
+
+One set of tables a tick, so that two protocols that show the same sensor agree. How many random
+numbers are drawn a tick never depends on the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fleetops.emulator.groups import NONE
+from fleetops.emulator.model.coolant import heat_flow_watts_per_kelvin
+from fleetops.emulator.model.effects import Effects, Floats
+from fleetops.emulator.model.parameters import by_accelerator, is_liquid
+from fleetops.emulator.model.rosters import rosters
+from fleetops.emulator.model.state import State
+from fleetops.emulator.model.tables import Table
+from fleetops.emulator.site import Site
+
+CLOCK_GRID_MEGAHERTZ = 15.0
+RESERVED_RATIO = 0.007
+"""Of the accelerator's memory, kept by its driver."""
+BUSY_UTILIZATION = 1.0
+"""A spinning collective counts as a running kernel."""
+AMBIENT_CELSIUS = 25.0
+SWITCH_IDLE_SHARE = 0.7
+ROOM_HUMIDITY = 0.45
+
+
+class Sensors:
+    """Reads the state of a fleet; keeps each sensor's own offset."""
+
+    def __init__(self, site: Site, state: State, rng: np.random.Generator) -> None:
+        """``rng`` gives noise and offsets."""
+        self._site = site
+        self._state = state
+        self._rng = rng
+        self.rosters = rosters(site, state.jobs)
+        self._liquid = is_liquid(site)
+        self._offset = {
+            "accelerator": rng.normal(0.0, 0.4, len(site.accelerators)),
+            "host": rng.normal(0.0, 0.3, len(site.hosts)),
+            "flow": rng.normal(1.0, 0.005, len(site.hosts)),
+            "loop": rng.normal(1.0, 0.003, len(site.loops)),
+        }
+        self._memory = by_accelerator(site, lambda one: float(one.memory_bytes))
+        self._nominal = by_accelerator(site, lambda one: float(one.nominal_megahertz))
+        self._idle_clock = by_accelerator(site, lambda one: float(one.idle_megahertz))
+        self._memory_clock = by_accelerator(site, lambda one: float(one.memory_megahertz))
+        self._bandwidth = _scale_up(site)
+        self._pcie = by_accelerator(
+            site,
+            lambda one: pcie_bytes_per_second(float(one.pcie_generation), float(one.pcie_width)),
+        )
+        self._width = by_accelerator(site, lambda one: float(one.pcie_width))
+        self._generation = by_accelerator(site, lambda one: float(one.pcie_generation))
+        self._readers: dict[str, Callable[[Table, Effects], None]] = {
+            "accelerator": self._accelerators,
+            "host": self._hosts,
+            "fabric_port": self._ports,
+            "power_unit": self._power_units,
+            "coolant_unit": self._coolant_units,
+            "training_rank": self._ranks,
+        }
+
+    def read(self, effects: Effects) -> dict[str, Table]:
+        """The tables of this tick, by device class."""
+        tables: dict[str, Table] = {}
+        for name, roster in self.rosters.items():
+            table = Table(roster, present=np.ones(len(roster.devices), dtype=np.bool_))
+            self._readers[name](table, effects)
+            tables[name] = table
+        return tables
+
+    def _noise(self, count: int, deviation: float) -> Floats:
+        return self._rng.standard_normal(count, dtype=np.float32).astype(np.float64) * deviation
+
+    def _accelerators(self, table: Table, effects: Effects) -> None:
+        state, count = self._state, len(self._site.accelerators)
+        heat, jobs, errors = state.heat, state.jobs, state.errors
+        on = 1.0 - effects["down"][self._site.host_of_accelerator]
+        table.present = (effects["gone"] < 1.0) & (on > 0.0)
+        works = (jobs.job_of_accelerator >= 0) & (jobs.memory_ratio > 0.0)
+        celsius = heat.temperature_celsius + self._offset["accelerator"]
+        celsius = celsius + self._noise(count, 0.25) + effects["sensor_offset_kelvin"]
+        table.put("temperature_celsius", np.where(effects["sensor_lost"] > 0, np.nan, celsius))
+        table.put("memory_temperature_celsius", heat.memory_celsius + self._offset["accelerator"])
+        table.put("power_watts", np.maximum(heat.watts + self._noise(count, 1.5), 0.0))
+        table.put("power_limit_watts", heat.power_limit_watts)
+        table.put("energy_joules", np.floor(heat.energy_joules))
+        clock = np.where(works, self._nominal * heat.clock_ratio, self._idle_clock)
+        table.put(
+            "sm_clock_megahertz", np.rint(clock / CLOCK_GRID_MEGAHERTZ) * CLOCK_GRID_MEGAHERTZ
+        )
+        table.put("memory_clock_megahertz", self._memory_clock)
+        table.put("throttle_reasons", heat.throttle_reasons.astype(np.float64))
+        table.put("thermal_violation_seconds", heat.thermal_violation_seconds)
+        table.put("power_violation_seconds", heat.power_violation_seconds)
+        self._activity(table, works)
+        used = np.floor(self._memory * jobs.memory_ratio)
+        reserved = np.floor(self._memory * RESERVED_RATIO)
+        table.put("memory_used_bytes", _mebibytes(used))
+        table.put("memory_reserved_bytes", _mebibytes(reserved))
+        table.put(
+            "memory_free_bytes",
+            _mebibytes(self._memory) - _mebibytes(used) - _mebibytes(reserved),
+        )
+        table.put("ecc_correctable_total", errors["correctable_errors_per_hour"])
+        table.put("ecc_uncorrectable_total", errors["uncorrectable_errors_per_hour"])
+        table.put("remapped_rows_correctable_total", errors["remapped_rows_per_hour"])
+        table.put("remapped_rows_uncorrectable_total", errors["uncorrectable_errors_per_hour"])
+        table.put("row_remap_failed", effects["remap_failed"])
+        table.put(
+            "row_remap_pending",
+            (errors["uncorrectable_errors_per_hour"] > 0).astype(np.float64),
+        )
+        table.put("sram_threshold_exceeded", effects["sram_threshold"])
+        table.put("pcie_replay_total", errors["pcie_replays_per_hour"])
+        table.put("pcie_link_generation", self._generation)
+        table.put("pcie_link_width", np.maximum(np.rint(self._width * effects["pcie_width"]), 1.0))
+        table.put("nvlink_crc_flit_errors_total", errors["nvlink_errors_per_hour"])
+        table.put("nvlink_replay_errors_total", np.floor(errors["nvlink_errors_per_hour"] / 2.0))
+        table.put("last_fault_code", state.last_xid)
+
+    def _activity(self, table: Table, works: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
+        """What ran, in shares of time and of the part's best."""
+        count, demand = len(works), self._state.jobs.demand
+        jitter = 1.0 + self._noise(count, 0.01)
+
+        def share(name: str, factor: float = 1.0) -> Floats:
+            return np.clip(demand[name] * factor * jitter, 0.0, 1.0)
+
+        busy = np.where(works & (demand["power"] > 0.0), BUSY_UTILIZATION, 0.0)
+        table.put("utilization_ratio", np.rint(busy * 100.0) / 100.0)
+        table.put("memory_copy_utilization_ratio", np.rint(share("memory") * 100.0) / 100.0)
+        table.put("engine_active_ratio", np.where(busy > 0.0, share("power", 0.05) + 0.94, 0.0))
+        table.put("sm_active_ratio", share("power", 0.9))
+        table.put("sm_occupancy_ratio", share("power", 0.45))
+        table.put("tensor_active_ratio", share("compute"))
+        table.put("dram_active_ratio", share("memory"))
+        for direction in ("transmit", "receive"):
+            table.put(
+                f"pcie_{direction}_bytes_per_second", np.floor(share("network", 0.5) * self._pcie)
+            )
+            table.put(
+                f"nvlink_{direction}_bytes_per_second",
+                np.floor(share("scale_up") * self._bandwidth),
+            )
+
+    def _hosts(self, table: Table, effects: Effects) -> None:
+        state, hosts = self._state, len(self._site.hosts)
+        heat, coolant = state.heat, state.coolant
+        rows = slice(0, hosts)
+        columns: dict[str, Floats] = {
+            "inlet_temperature_celsius": heat.inlet_celsius + self._noise(hosts, 0.15),
+            "outlet_temperature_celsius": heat.outlet_celsius
+            + self._offset["host"]
+            + self._noise(hosts, 0.2),
+            "cpu_temperature_celsius": heat.processor_celsius + self._noise(hosts, 0.4),
+            "memory_temperature_celsius": heat.outlet_celsius + 3.0 + 8.0 * state.jobs.load,
+            "disk_temperature_celsius": heat.inlet_celsius
+            + 8.0
+            + 6.0 * state.jobs.load
+            + effects["drive_kelvin"],
+            "power_watts": heat.host_watts * (1.0 + self._noise(hosts, 0.003)),
+            "energy_joules": np.floor(heat.host_energy_joules),
+            "fan_speed_ratio": np.clip(heat.fan_ratio * effects["airflow"], 0.0, 1.2),
+            "coolant_supply_temperature_celsius": self._wet(
+                coolant.tray_supply(np.zeros(hosts)) + self._noise(hosts, 0.08)
+            ),
+            "coolant_return_temperature_celsius": self._wet(
+                coolant.tray_return_celsius + self._noise(hosts, 0.08)
+            ),
+            "coolant_flow_litres_per_minute": self._wet(
+                np.maximum(
+                    coolant.tray_litres_per_minute * self._offset["flow"]
+                    + self._noise(hosts, 0.03),
+                    0.0,
+                )
+            ),
+            "health": np.minimum(np.where(effects["leak"] > 0, effects["leak"], 0.0), 2.0),
+            "bmc_health": np.zeros(hosts),
+            "power_state": np.where(effects["down"] > 0, 0.0, 1.0),
+        }
+        count = len(table.roster.devices)
+        for metric, values in columns.items():
+            full = np.full(count, np.nan)
+            full[rows] = values
+            table.put(metric, full)
+        table.present[rows] = effects["controller_down"] < 1.0
+        self._switches(table, effects)
+
+    def _wet(self, values: Floats) -> Floats:
+        return np.where(self._liquid, values, np.nan)
+
+    def _switches(self, table: Table, effects: Effects) -> None:
+        """Switches stand among the hosts: a device of that class which no scheduler knows."""
+        site, state = self._site, self._state
+        rows = np.arange(len(site.hosts), len(table.roster.devices))
+        noise = self._noise(len(rows), 0.2)
+        load = state.switch_load
+        busy = np.array([float(one.profile.asic_celsius) for one in site.switches])
+        asic = AMBIENT_CELSIUS + (busy - AMBIENT_CELSIUS) * (
+            SWITCH_IDLE_SHARE + (1.0 - SWITCH_IDLE_SHARE) * load
+        )
+        for metric, values in (
+            ("asic_temperature_celsius", asic),
+            ("inlet_temperature_celsius", np.full(len(rows), AMBIENT_CELSIUS)),
+            ("cpu_temperature_celsius", np.full(len(rows), AMBIENT_CELSIUS + 22.0)),
+            ("fan_speed_ratio", 0.4 + 0.3 * load),
+        ):
+            column = table.columns.get(metric, np.full(len(table.roster.devices), np.nan)).copy()
+            column[rows] = values + (noise if metric.endswith("celsius") else 0.0)
+            table.put(metric, column)
+        table.present[rows] = effects["switch_down"] < 1.0
+
+    def _ports(self, table: Table, effects: Effects) -> None:
+        links, count = self._state.links, len(self._site.ports.names)
+        lit = np.where(links.has_optics, 1.0, np.nan)
+        table.put("link_state", np.where(links.up > 0.0, 1.0, 0.0))
+        table.put("rate_gigabits_per_second", links.gigabits_per_second)
+        table.put("receive_bytes_total", links.receive_bytes)
+        table.put("transmit_bytes_total", links.transmit_bytes)
+        table.put("receive_errors_total", links.receive_errors)
+        table.put("transmit_discards_total", links.transmit_discards)
+        table.put("symbol_errors_total", links.symbol_errors)
+        table.put("link_downed_total", links.link_downed)
+        table.put("fec_corrected_total", links.corrected)
+        table.put("fec_uncorrectable_total", links.uncorrectable)
+        table.put("bit_error_rate", links.bit_error_rate)
+        table.put("pfc_transmit_total", links.pause_transmit)
+        table.put("pfc_receive_total", links.pause_receive)
+        noise = self._noise(count, 1.0)
+        table.put("optics_temperature_celsius", (links.module_celsius + 0.3 * noise) * lit)
+        table.put(
+            "optics_receive_power_milliwatts",
+            np.maximum(links.receive_milliwatts * (1.0 + 0.01 * noise), 1e-4) * lit,
+        )
+        table.put("optics_transmit_power_milliwatts", links.transmit_milliwatts * lit)
+        table.put("optics_bias_milliamperes", links.bias_milliamperes * lit)
+        host_of, switch_of = self._site.ports.host_of, self._site.ports.switch_of
+        hosts, switches = host_of != NONE, switch_of != NONE
+        table.present[hosts] = effects["down"][host_of[hosts]] < 1.0
+        table.present[switches] = effects["switch_down"][switch_of[switches]] < 1.0
+
+    def _power_units(self, table: Table, effects: Effects) -> None:
+        """Supplies first, then batteries: see :func:`rosters`."""
+        power, count = self._state.power, len(table.roster.devices)
+        supplies = len(self._site.supplies)
+        reported = power.output_watts * effects["supply_misreport"]
+        of_supply: dict[str, Floats] = {
+            "input_voltage_volts": power.input_volts[self._site.shelf_of_supply]
+            + self._noise(supplies, 0.4),
+            "input_power_watts": power.input_watts,
+            "input_current_amperes": power.input_watts
+            / np.maximum(power.input_volts[self._site.shelf_of_supply], 1.0),
+            "output_voltage_volts": np.maximum(
+                power.output_volts + self._noise(supplies, 0.02) * power.working, 0.0
+            ),
+            "output_power_watts": reported,
+            "output_current_amperes": reported / np.maximum(power.output_volts, 1.0),
+            "input_energy_joules": np.floor(power.energy_joules),
+            "efficiency_ratio": power.efficiency,
+            "load_ratio": reported / power.rated_watts,
+            "frequency_hertz": np.full(supplies, 60.0),
+            "inlet_temperature_celsius": np.full(supplies, AMBIENT_CELSIUS)
+            + self._noise(supplies, 0.2),
+            "outlet_temperature_celsius": AMBIENT_CELSIUS
+            + 4.0
+            + power.celsius_rise
+            + self._noise(supplies, 0.3),
+            "fan_speed_ratio": np.clip(
+                0.3 + 0.5 * power.output_watts / power.rated_watts, 0.0, 1.0
+            ),
+        }
+        for metric, values in of_supply.items():
+            full = np.full(count, np.nan)
+            full[:supplies] = values
+            table.put(metric, full)
+        batteries: dict[str, Floats] = {
+            "charge_ratio": power.charge_ratio,
+            "output_power_watts": power.battery_watts,
+        }
+        for metric, values in batteries.items():
+            column = table.columns.get(metric, np.full(count, np.nan)).copy()
+            column[supplies:] = values
+            table.put(metric, column)
+
+    def _coolant_units(self, table: Table, effects: Effects) -> None:
+        """Units, then pumps, then detectors of units, then those of trays: see :func:`rosters`."""
+        coolant, site = self._state.coolant, self._site
+        units, pumps = len(site.loops), len(site.pumps)
+        count = len(table.roster.devices)
+        noise = self._noise(units, 1.0)
+        supply = coolant.supply_celsius + 0.04 * noise
+        back = coolant.return_celsius + 0.04 * self._noise(units, 1.0)
+        flow = coolant.litres_per_minute * self._offset["loop"] * effects["flow_sensor"]
+        of_unit: dict[str, Floats] = {
+            "supply_temperature_celsius": supply,
+            "return_temperature_celsius": back,
+            "flow_litres_per_minute": flow,
+            "rated_flow_litres_per_minute": coolant.rated_litres_per_minute,
+            "supply_pressure_kilopascals": coolant.return_kilopascals
+            + coolant.pressure_kilopascals
+            + 0.3 * noise,
+            "return_pressure_kilopascals": coolant.return_kilopascals,
+            # as a real unit does it: from its own flow and temperature sensors
+            "heat_removed_watts": heat_flow_watts_per_kelvin(flow) * (back - supply),
+            "primary_supply_temperature_celsius": coolant.primary_celsius,
+            "primary_return_temperature_celsius": coolant.primary_return_celsius,
+            "primary_flow_litres_per_minute": coolant.primary_litres_per_minute,
+            "pump_speed_ratio": np.full(units, np.nan),
+            "valve_position_ratio": coolant.valve_ratio,
+            "reservoir_level_ratio": 0.85 * effects["reservoir"],
+            "humidity_ratio": np.full(units, ROOM_HUMIDITY),
+        }
+        for metric, values in of_unit.items():
+            full = np.full(count, np.nan)
+            full[:units] = values
+            table.put(metric, full)
+        of_pump: dict[str, Floats] = {
+            "pump_speed_ratio": np.maximum(
+                coolant.pump_speed_ratio + self._noise(pumps, 0.002), 0.0
+            ),
+            "pump_speed_rpm": coolant.pump_rpm,
+            "pump_power_watts": coolant.pump_watts,
+        }
+        for metric, values in of_pump.items():
+            column = table.columns.get(metric, np.full(count, np.nan)).copy()
+            column[units : units + pumps] = values
+            table.put(metric, column)
+        wet = np.flatnonzero(self._liquid)
+        level = np.concatenate([effects["loop_leak"], effects["leak"][wet]])
+        sound = np.concatenate([np.ones(units), 1.0 - effects["leak_detector_failed"][wet]])
+        leak, ok = np.full(count, np.nan), np.full(count, np.nan)
+        leak[units + pumps :] = np.where(sound > 0.0, level, np.nan)
+        ok[units + pumps :] = sound
+        table.put("leak_state", leak)
+        table.put("leak_detector_ok", ok)
+
+    def _ranks(self, table: Table, effects: Effects) -> None:
+        jobs = [(index, job) for index, job in enumerate(self._state.jobs.jobs) if job.trains]
+        if not jobs:
+            return
+        columns: dict[str, list[Floats]] = {}
+
+        def add(metric: str, values: NDArray[np.generic]) -> None:
+            columns.setdefault(metric, []).append(np.asarray(values, dtype=np.float64))
+
+        present = []
+        for index, job in jobs:
+            step, ones = job.last, np.ones(job.ranks)
+            add("rank", np.arange(job.ranks))
+            add("data_rank", job.data_rank_of)
+            add("pipeline_stage", job.stage_of)
+            add("pipeline_stages", ones * job.stages)
+            add("step_total", ones * step.number)
+            add("step_seconds", ones * step.step_seconds)
+            add("compute_seconds", step.compute_seconds)
+            add("communication_seconds", step.communication_seconds)
+            add("data_wait_seconds", step.data_wait_seconds)
+            add("expected_step_seconds", ones * job.expected_step_seconds)
+            gone = effects["gone"][job.accelerators] + effects["ended"][index]
+            gone = gone + effects["crashed"][index]
+            host = self._site.host_of_accelerator[job.accelerators]
+            present.append((gone + effects["down"][host]) <= 0.0)
+        for metric, parts in columns.items():
+            table.put(metric, np.concatenate(parts))
+        table.present = np.concatenate(present)
+        table.labels["job"] = tuple(job.id for _, job in jobs for _ in range(job.ranks))
+
+
+def _mebibytes(values: Floats) -> Floats:
+    """Whole mebibytes, in bytes: what the exporter can say."""
+    return np.floor(values / 2**20) * 2**20
+
+
+def pcie_bytes_per_second(generation: float, width: float) -> float:
+    """One direction; PCI-SIG: 1 GB/s a lane at generation 3, doubled with each one."""
+    return float(0.985e9 * width * 2.0 ** (generation - 3.0))
+
+
+def _scale_up(site: Site) -> Floats:
+    """(accelerators,) bytes a second, one direction."""
+    values = np.zeros(len(site.accelerators))
+    for group in site.groups:
+        if group.platform.scale_up is not None:
+            values[group.accelerators] = float(group.platform.scale_up.bytes_per_second)
+    return values

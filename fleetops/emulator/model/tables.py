@@ -1,0 +1,159 @@
+"""What the fleet's sensors say at one tick: a table a device class, one row a device.
+
+Servers show tables, never the model's state; a compressed run makes its record batches of the very
+same tables. Values have the resolution of their sensor, and NaN where a device has no such sensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache, cached_property
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from fleetops.emulator.model.effects import Floats
+from fleetops_schemas.catalog import load_catalog
+from fleetops_schemas.telemetry import BASE_COLUMNS, NULLS_COLUMN, arrow_schema
+
+Rows = NDArray[np.intp]
+RESOLUTIONS: Mapping[str, float] = {
+    "celsius": 0.25,
+    "watts": 0.5,
+    "volts": 1.0 / 64.0,
+    "amperes": 1.0 / 64.0,
+    "ratio": 1.0 / 1024.0,
+    "minute": 1.0 / 16.0,
+    "kilopascals": 0.125,
+    "rpm": 1.0,
+    "milliwatts": 1.0 / 8192.0,
+    "milliamperes": 1.0 / 512.0,
+    "seconds": 1e-6,
+}
+"""By the last word of a metric's name: what its sensor can tell apart.
+
+Powers of two where a register has a binary point, so that no protocol rounds a second time.
+"""
+EXACT = frozenset({"accelerator.temperature_celsius", "accelerator.memory_temperature_celsius"})
+"""Whole degrees: what drivers tell of accelerators."""
+
+
+@dataclass(frozen=True)
+class Roster:
+    """The devices of a class, for good: row number is index."""
+
+    device_class: str
+    devices: tuple[str, ...]
+    hosts: tuple[str, ...]
+    """By row; "" for what stands beside hosts."""
+    racks: tuple[str, ...]
+
+    @cached_property
+    def index(self) -> Mapping[str, int]:
+        """Row by device."""
+        return {device: row for row, device in enumerate(self.devices)}
+
+    @cached_property
+    def _texts(self) -> Mapping[str, pa.Array]:
+        kind = arrow_schema(self.device_class).field("device").type
+        return {
+            name: pa.array(values, pa.string()).dictionary_encode().cast(kind)
+            for name, values in zip(
+                BASE_COLUMNS[1:], (self.devices, self.hosts, self.racks), strict=True
+            )
+        }
+
+    def texts(self, rows: pa.Array) -> Mapping[str, pa.Array]:
+        """The text columns of some rows."""
+        return {name: column.take(rows) for name, column in self._texts.items()}
+
+
+@dataclass
+class Table:
+    """One class at one tick."""
+
+    roster: Roster
+    columns: dict[str, Floats] = field(default_factory=dict)
+    """By metric, one value a row."""
+    present: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    """Whether the device answers at all."""
+    labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __getitem__(self, metric: str) -> Floats:
+        """A column."""
+        return self.columns[metric]
+
+    def value(self, device: str, metric: str) -> float:
+        """One reading; NaN where there is none.
+
+        Raises:
+            KeyError: there is no such device.
+        """
+        row = self.roster.index[device]
+        if metric not in self.columns or not self.present[row]:
+            return float("nan")
+        return float(self.columns[metric][row])
+
+    def put(self, metric: str, values: Floats) -> None:
+        """Sets a column, at its sensor's resolution."""
+        self.columns[metric] = quantised(self.roster.device_class, metric, values)
+
+    def hide(self, metrics: Iterable[str], rows: Rows | slice) -> None:
+        """Takes readings away that a device does not have."""
+        for metric in metrics:
+            if metric in self.columns:
+                self.columns[metric][rows] = np.nan
+
+    def metrics_of(self, row: int) -> tuple[str, ...]:
+        """Metrics that a device has a reading of."""
+        return tuple(name for name, column in self.columns.items() if not np.isnan(column[row]))
+
+    def batch(self, ts: datetime, rows: Rows) -> pa.RecordBatch:
+        """The rows as they travel on the bus, without those that do not answer."""
+        rows = rows[self.present[rows]]
+        declared = load_catalog()[self.roster.device_class]
+        schema = arrow_schema(declared.name)
+        texts = self.roster.texts(pa.array(rows))
+        columns: list[pa.Array] = []
+        for entry in schema:
+            if entry.name == "ts":
+                columns.append(pa.array([ts] * len(rows), entry.type))
+            elif entry.name in texts:
+                columns.append(texts[entry.name])
+            elif entry.name == NULLS_COLUMN:
+                columns.append(pa.array([""] * len(rows)).dictionary_encode().cast(entry.type))
+            elif entry.name in declared.labels:
+                values = [self.labels[entry.name][row] for row in rows]
+                columns.append(pa.array(values).dictionary_encode().cast(entry.type))
+            else:
+                columns.append(self._column(entry, rows))
+        return pa.record_batch(columns, schema=schema)
+
+    def _column(self, entry: pa.Field, rows: Rows) -> pa.Array:
+        values = self.columns.get(entry.name)
+        if values is None:
+            return pa.nulls(len(rows), entry.type)
+        picked = values[rows]
+        missing = np.isnan(picked)
+        if not missing.any():
+            return pa.array(picked.astype(entry.type.to_pandas_dtype()))
+        kept = np.where(missing, 0.0, picked).astype(entry.type.to_pandas_dtype())
+        return pa.array(kept, mask=missing)
+
+
+def quantised(device_class: str, metric: str, values: Floats) -> Floats:
+    """Values at the resolution of the metric's sensor."""
+    step = resolution(device_class, metric)
+    return np.rint(values / step) * step if step else values
+
+
+@cache
+def resolution(device_class: str, metric: str) -> float:
+    """What the metric's sensor can tell apart, in the metric's unit; 0 where there is no limit."""
+    declared = load_catalog()[device_class].metric(metric)
+    if declared.type.is_integer or f"{device_class}.{metric}" in EXACT:
+        return 1.0
+    return RESOLUTIONS.get(metric.rsplit("_", 1)[-1], 0.0)
