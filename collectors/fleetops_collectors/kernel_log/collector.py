@@ -31,6 +31,8 @@ from fleetops_schemas.faults import FaultCatalog, FaultDataError, load_faults
 DEVICE = "/dev/kmsg"
 OF_THIS_MACHINE = (DEVICE, SCHEME)
 MAX_THREADS = 64
+JOURNALCTL_SHARE = 0.8
+"""Of the deadline: ended before the round is given up, so that what it wrote by then counts."""
 
 
 @dataclass(slots=True)
@@ -57,7 +59,7 @@ class KernelLogCollector:
         self._clock = clock
         self._faults = faults
         self._progress: dict[str, _Progress] = {}
-        self._journalctl = Journalctl(config.journalctl, config.deadline_seconds)
+        self._journalctl = Journalctl(config.journalctl, config.deadline_seconds * JOURNALCTL_SHARE)
         self._pool = ThreadPoolExecutor(
             min(config.concurrency, MAX_THREADS), thread_name_prefix="kernel_log"
         )

@@ -25,14 +25,15 @@ EARLY_MICROSECONDS = 600 * 1_000_000
 starts late and then takes all at once. Later the two clocks drift apart by seconds."""
 EARLIEST_MICROSECONDS = 10**15
 """September 2001: before it, a clock that nobody had set."""
-_STARTS = ("{", "\x1e{")
+_START = re.compile(r"\x1e?\{(?!\d)")
+"""A digit follows where firmware reports errors: ``{1}[Hardware Error]: ...``."""
 _MESSAGE_OF_BYTES = re.compile(r'"MESSAGE"\s*:\s*\[')
 _CURSOR = re.compile(rb'"__CURSOR"\s*:\s*"([^"\\]{1,512})"')
 
 
 def is_entry(text: str) -> bool:
     """Whether a line is a JSON object; ``json-seq`` puts a record separator before each."""
-    return text.startswith(_STARTS)
+    return _START.match(text) is not None
 
 
 def hides_its_text(text: str) -> bool:

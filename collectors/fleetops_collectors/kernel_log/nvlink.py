@@ -14,7 +14,9 @@ from fleetops_schemas.records import RecommendedAction, Severity
 XID_NVLINK = 74
 XID_NVLINK5 = range(144, 151)
 
-_REGISTERS = re.compile(r"\((0x[0-9a-fA-F]+(?:,? +0x[0-9a-fA-F]+)+)\)?")
+_REGISTERS = re.compile(
+    r"(?:\blink (?P<link>\d{1,3}) ?)?\((?P<words>0x[0-9a-fA-F]+(?:,? +0x[0-9a-fA-F]+)+)\)?"
+)
 # First register of Xid 74: bits that may be ignored, and bits that only accompany an error
 # elsewhere.
 _HARMLESS = 1 << 0 | 1 << 23 | 1 << 30
@@ -33,8 +35,10 @@ def judge_registers(meaning: Meaning, detail: str) -> Meaning:
     found = _REGISTERS.search(detail)
     if found is None:
         return meaning
-    first, *others = (int(word, 16) for word in _WORD.findall(found[1]))
-    meaning = meaning.saying(registers=found[1][:200])
+    first, *others = (int(word, 16) for word in _WORD.findall(found["words"]))
+    meaning = meaning.saying(registers=found["words"][:200])
+    if found["link"]:
+        meaning = meaning.saying(link=found["link"])
     if any(others) or first & ~(_HARMLESS | _SYMPATHETIC) or first == 0:
         return meaning
     if first & _SYMPATHETIC:

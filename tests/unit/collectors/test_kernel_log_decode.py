@@ -229,7 +229,9 @@ def test_xid_74_with_harmless_bits_alone_is_not_acted_on(
     registers: str, action: RecommendedAction
 ) -> None:
     text = f"NVRM: Xid (PCI:0000:D8:00): 74, NVLink: fatal error detected on link 14{registers}"
-    assert one(text).recommended_action is action
+    finding = one(text)
+    assert finding.recommended_action is action
+    assert finding.attributes.get("link") == ("14" if registers else None)
 
 
 def test_xid_45_names_its_cause_and_is_noise() -> None:

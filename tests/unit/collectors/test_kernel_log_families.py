@@ -57,6 +57,7 @@ PROCESSOR = [
     ("mce", "mce: [Hardware Error]: CPU 12: Machine Check: 0 Bank 7: be00000000800400", "cpu12", "machine_check", "critical", "inspect"),
     ("mce", "mce: [Hardware Error]: CPU 3: Machine Check Exception: f Bank 1: bd80000000100134", "cpu3", "machine_check", "critical", "inspect"),
     ("mce", "mce: [Hardware Error]: CPU 12: Machine Check: 0 Bank 7: 8c00004000010090", "cpu12", "machine_check", "info", "watch"),
+    ("mce", "core: [Hardware Error]: CPU 18: Machine Check Exception: 5 Bank 7: be00000001010090", "cpu18", "machine_check", "critical", "inspect"),
     ("mce_amd", "[Hardware Error]: CPU:2 (17:31:0) MC14_STATUS[Over|CE|MiscV|-|-|-|SyndV|-|-|-]: 0xdc2040000000011b", "cpu2", "machine_check", "info", "watch"),
     ("mce_amd", "[Hardware Error]: CPU:2 (19:1:1) MC20_STATUS[-|UE|MiscV|AddrV|-|TCC|SyndV|UECC|-|-|-]: 0xbc00240000000145", "cpu2", "machine_check", "critical", "inspect"),
     ("mce_amd", "[Hardware Error]: CPU:2 (19:1:1) MC20_STATUS[-|-|MiscV|AddrV|-|-|SyndV|UECC|Deferred|-|-]: 0x9c00340000000145", "cpu2", "machine_check", "warning", "inspect"),
@@ -92,9 +93,12 @@ PCIE = [
     ("aer_root_fatal", "pcieport 0000:00:01.0: AER: Uncorrectable (Fatal) error message received from 0000:01:00.0", "pci-0000:01:00.0", "pcie_error", "critical", "inspect"),
     ("aer_root_uncorrected", "pcieport 0000:00:01.0: AER: Uncorrected (Non-Fatal) error received: 0000:01:00.0", "pci-0000:01:00.0", "pcie_error", "warning", "inspect"),
     ("aer_not_recovered", "pcieport 0000:00:01.0: AER: device recovery failed", "pci-0000:00:01.0", "pcie_error", "critical", "inspect"),
+    ("aer_not_recovered", "pcieport 0000:00:01.0: AER: Device recovery failed", "pci-0000:00:01.0", "pcie_error", "critical", "inspect"),
+    ("dpc", "dpc 0000:00:03.2:pcie008: DPC containment event, status:0x1f01 source:0x0000", "pci-0000:00:03.2", "pcie_error", "critical", "inspect"),
     ("dpc", "pcieport 0000:00:01.0: DPC: containment event, status:0x1f01 source:0x0000", "pci-0000:00:01.0", "pcie_error", "critical", "inspect"),
     ("hotplug_down", "pcieport 0000:00:01.0: pciehp: Slot(3): Link Down", "pci-0000:00:01.0", "pcie_error", "critical", "inspect"),
     ("hotplug_down", "pcieport 0000:00:01.0: pciehp: Slot(12-1): Card not present", "pci-0000:00:01.0", "pcie_error", "critical", "inspect"),
+    ("hotplug_down", "pciehp 0000:5e:00.0:pcie004: Slot(3): Link Down", "pci-0000:5e:00.0", "pcie_error", "critical", "inspect"),
     ("pcie_narrow", "pci 0000:5e:00.0: 63.012 Gb/s available PCIe bandwidth, limited by 16.0 GT/s PCIe x4 link at 0000:5d:01.0 (capable of 252.048 Gb/s with 16.0 GT/s PCIe x16 link)", "pci-0000:5e:00.0", "pcie_error", "info", "watch"),
 ]
 NETWORK = [
@@ -129,6 +133,7 @@ STORAGE = [
     ("nvme", "nvme nvme3: I/O tag 12 (0f0c) opcode 0x2 (I/O Cmd) QID 3 timeout, aborting req_op:READ(0) size:4096", "nvme3", "storage_error", "warning", "inspect"),
     ("nvme", "nvme nvme3: controller is down; will reset: CSTS=0xffffffff, PCI_STATUS=0xffff", "nvme3", "storage_error", "warning", "inspect"),
     ("nvme", "nvme nvme3: Device not ready; aborting reset, CSTS=0x1", "nvme3", "storage_error", "warning", "inspect"),
+    ("nvme_lost", "nvme nvme0: Identify Controller failed (-4)", "nvme0", "storage_error", "critical", "inspect"),
     ("nvme_lost", "nvme nvme3: Removing after probe failure status: -19", "nvme3", "storage_error", "critical", "inspect"),
     ("nvme_media", "nvme0n1: Read(0x2) @ LBA 123456, 8 blocks, Unrecovered Read Error (sct 0x2 / sc 0x81) DNR", "nvme0", "storage_error", "critical", "inspect"),
     ("nvme_status", "nvme0c0n1: Write(0x1) @ LBA 0, 8 blocks, Data Transfer Error (sct 0x0 / sc 0x4) MORE", "nvme0", "storage_error", "warning", "inspect"),

@@ -197,18 +197,31 @@ def test_a_journalctl_that_hangs_is_ended(tmp_path: Path) -> None:
     hanging = command(tmp_path, "exec sleep 60")
     began = time.monotonic()
     with pytest.raises(TemporaryError, match=r"gave nothing in 0\.2 s"):
-        Follower("", journalctl=hanging, deadline_seconds=0.2).collect()
+        Follower("", journalctl=hanging, deadline_seconds=0.25).collect()
     assert time.monotonic() - began < 10
 
 
 def test_what_came_before_it_hung_is_taken(tmp_path: Path) -> None:
     entry = f'{{"__CURSOR":"s=1","_TRANSPORT":"kernel","MESSAGE":"{xid(79)}"}}'
     slow = command(tmp_path, f"echo '{entry}'; printf '{{\"__CUR'; exec sleep 60")
-    follower = Follower("", journalctl=slow, deadline_seconds=0.5)
+    follower = Follower("", journalctl=slow, deadline_seconds=0.625)
     scrape = follower.collect()
     assert [event.code for event in scrape.events] == [79]
     assert "cut off after 0.5 s" in scrape.warnings[0]
     assert Position.from_cursor(scrape.cursor or "") == Position(kind="journal", cursor="s=1")
+
+
+def test_what_came_before_it_hung_counts_within_the_rounds_deadline(tmp_path: Path) -> None:
+    entry = f'{{"__CURSOR":"s=1","_TRANSPORT":"kernel","MESSAGE":"{xid(79)}"}}'
+    slow = command(tmp_path, f"echo '{entry}'; exec sleep 60")
+    follower = Follower("", journalctl=slow, deadline_seconds=5.0)
+    (target,) = follower.collector._config.targets
+
+    async def round_of_the_runner() -> Scrape:
+        async with asyncio.timeout(5.0):
+            return await follower.collector.collect(target)
+
+    assert [event.code for event in asyncio.run(round_of_the_runner()).events] == [79]
 
 
 def test_a_huge_backlog_is_read_in_bounded_rounds(tmp_path: Path) -> None:

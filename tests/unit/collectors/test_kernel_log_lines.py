@@ -58,6 +58,12 @@ def test_formats(line: str, host: str | None, time: datetime | None, uptime: flo
     assert found.text == TEXT
 
 
+def test_an_error_of_firmware_without_any_stamp_is_no_json() -> None:
+    found = read("{1}[Hardware Error]: event severity: fatal")
+    assert found is not None
+    assert found.text == "{1}[Hardware Error]: event severity: fatal"
+
+
 def test_a_record_of_the_device_with_its_properties() -> None:
     found = read(f"3,814,12500000,-;{TEXT}\n SUBSYSTEM=pci\n DEVICE=+pci:0000:43:00.0\n")
     assert found == KernelLine(
