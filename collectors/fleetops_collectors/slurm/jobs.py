@@ -26,6 +26,8 @@ HOLDING_STATES = frozenset(
 )
 """Job states in which a job has nodes."""
 MAX_TASKS = 1_000_000
+NO_NODES = "None assigned"
+"""sacct's word for the nodes of a job that waits."""
 BLOCK = "block"
 """The distribution in which a node's ranks follow one another (srun --distribution)."""
 
@@ -41,6 +43,7 @@ def parse_job(raw: Raw, now: datetime, distribution: str = "") -> Job:
     Raises:
         InputError: its nodes are no hostlist.
     """
+    raw = _as_squeue_has_it(raw)
     states = words(raw.get("job_state"))
     nodes = text_of(raw.get("nodes"))
     holds = HOLDING_STATES.intersection(states)
@@ -58,6 +61,20 @@ def parse_job(raw: Raw, now: datetime, distribution: str = "") -> Job:
         allocations=_allocations(raw, names, distribution),
         observed_at=now,
     )
+
+
+def _as_squeue_has_it(raw: Raw) -> Raw:
+    """The entry; of ``sacct --json`` and slurmdbd's REST, which keep state and times deeper."""
+    state, time = raw.get("state"), raw.get("time")
+    if "job_state" in raw or not isinstance(state, dict):
+        return raw
+    return {
+        **raw,
+        "job_state": state.get("current"),
+        "start_time": time.get("start") if isinstance(time, dict) else None,
+        "user_name": raw.get("user"),
+        "nodes": "" if raw.get("nodes") == NO_NODES else raw.get("nodes"),
+    }
 
 
 def distributions(steps: Iterable[Raw]) -> Mapping[str, str]:

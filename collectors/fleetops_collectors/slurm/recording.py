@@ -9,13 +9,13 @@ import orjson
 
 from fleetops.core.errors import InputError
 from fleetops_collectors.decoded import Decoded
+from fleetops_collectors.json_input import read_file
 from fleetops_collectors.slurm.cluster import decode_cluster
-from fleetops_collectors.slurm.shapes import records
+from fleetops_collectors.slurm.shapes import listed
 from fleetops_collectors.slurm.shown import read_shown
 from fleetops_collectors.slurm.sinfo import nodes_of_sinfo
 from fleetops_collectors.slurm.tables import read_tables
 
-MAX_BYTES = 256 * 1024 * 1024
 LISTS = ("nodes", "jobs", "sinfo")
 
 
@@ -31,12 +31,7 @@ def decode_recording(path: Path, now: datetime) -> Decoded:
     Raises:
         InputError: it cannot be read, or holds no nodes and no jobs.
     """
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{path}: larger than {MAX_BYTES} bytes")
-        payload = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot read it: {error.strerror}") from error
+    payload = read_file(path)
     try:
         return decode_payload(payload, now)
     except InputError as error:
@@ -52,22 +47,24 @@ def decode_payload(payload: bytes, now: datetime) -> Decoded:
     try:
         answer = orjson.loads(payload)
     except orjson.JSONDecodeError:
-        text = payload.decode("utf-8", "replace")
-        nodes, jobs = read_shown(text)
-        if nodes or jobs:
-            return decode_cluster(nodes, jobs, now, states=None)
-        tables = read_tables(text)
-        decoded = decode_cluster(list(tables.nodes.values()), tables.jobs, now, states=None)
-        decoded.problems = [*tables.problems, *decoded.problems]
-        if tables.steps:
-            decoded.problems.append(f"{tables.steps} rows are steps of jobs; left to their jobs")
-        return decoded
-    if isinstance(answer, dict) and not any(key in answer for key in LISTS):
+        return _decode_text(payload.decode("utf-8", "replace"), now)
+    if not isinstance(answer, dict):
+        raise InputError(f"a JSON {type(answer).__name__} instead of an object with nodes or jobs")
+    found = {key: listed(answer, key, "JSON") for key in LISTS if key in answer}
+    if not found:
         raise InputError("JSON with neither nodes nor jobs; record: scontrol show node --json")
-    found = {key: records(payload, key, "JSON") for key in LISTS if _has(answer, key)}
     nodes = [*found.get("nodes", []), *nodes_of_sinfo(found.get("sinfo", []))]
     return decode_cluster(nodes, found.get("jobs", []), now, states=None)
 
 
-def _has(answer: object, key: str) -> bool:
-    return not isinstance(answer, dict) or key in answer
+def _decode_text(text: str, now: datetime) -> Decoded:
+    """What scontrol shows, or a table."""
+    nodes, jobs = read_shown(text)
+    if nodes or jobs:
+        return decode_cluster(nodes, jobs, now, states=None)
+    tables = read_tables(text)
+    decoded = decode_cluster(list(tables.nodes.values()), tables.jobs, now, states=None)
+    decoded.problems = [*tables.problems, *decoded.problems]
+    if tables.steps:
+        decoded.problems.append(f"{tables.steps} rows are steps of jobs; left to their jobs")
+    return decoded

@@ -75,7 +75,15 @@ def records(payload: bytes, key: str, where: str) -> list[Raw]:
     Raises:
         InputError: the answer is not JSON, says that it failed, or has no such list.
     """
-    answer = load(payload, where)
+    return listed(load(payload, where), key, where)
+
+
+def listed(answer: Raw, key: str, where: str) -> list[Raw]:
+    """The same of an answer that is read already.
+
+    Raises:
+        InputError: the answer says that it failed, or has no such list.
+    """
     found = answer.get(key)
     if not found and (said := _errors(answer)):
         raise InputError(f"{where}: it says: {said}")

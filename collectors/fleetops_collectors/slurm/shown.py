@@ -11,6 +11,7 @@ from fleetops_collectors.slurm.shapes import Raw, hundredths
 FIRST_KEYS = ("NodeName", "JobId")
 _KEY = re.compile(r"(?:^|\s)([A-Z][A-Za-z0-9_:/-]*)=")
 _USER = re.compile(r"\(\d+\)$")
+_HELD = re.compile(r"\bgres/gpu=(\d{1,9})")
 _REASON = re.compile(r"(?P<reason>.*?)\s*\[(?P<user>[^@\]]*)@(?P<time>[^\]]*)\]", re.DOTALL)
 _NODE = {
     "name": "NodeName",
@@ -63,6 +64,10 @@ def _blocks(text: str) -> Iterator[dict[str, str]]:
 
 def _node(block: dict[str, str]) -> Raw:
     node: dict[str, Any] = {ours: block[key] for ours, key in _NODE.items() if key in block}
+    if "GresUsed" not in block and _HELD.search(block.get("CfgTRES", "")):
+        # without -d only the accounts tell what is held; they leave out what is zero
+        held = _HELD.search(block.get("AllocTRES", ""))
+        node["gres_used"] = f"gpu:{held[1] if held else 0}"
     if "CPULoad" in block:
         node["cpu_load"] = hundredths(block["CPULoad"])
     node["reason"] = block.get("Reason", "")

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from fleetops.core.errors import InputError
+from fleetops_collectors.slurm.jobs import NO_NODES
 from fleetops_collectors.slurm.shapes import Raw, hundredths
 
 _SEPARATOR = re.compile(r"\|#?")
@@ -73,7 +74,7 @@ class Tables:
             self.steps += 1
             return
         nodes = job.get("nodes", "")
-        if nodes.startswith("(") or nodes == "None assigned":
+        if nodes.startswith("(") or nodes == NO_NODES:
             job["nodes"] = ""  # why it waits
         job["job_state"] = job.get("job_state", "").partition(" ")[0]  # CANCELLED by 1000
         self.jobs.append(job)
