@@ -26,9 +26,10 @@ class Maker(NamedTuple):
     """A second part of the job's name: each group is a job of its own."""
 
 
+COMPLETION_INDEX = "batch.kubernetes.io/job-completion-index"
 MAKERS = (
     # the outermost first: a JobSet makes Jobs
-    Maker("jobset.sigs.k8s.io/jobset-name"),
+    Maker("jobset.sigs.k8s.io/jobset-name", COMPLETION_INDEX),
     Maker("training.kubeflow.org/job-name", "training.kubeflow.org/replica-index"),
     Maker(
         *("leaderworkerset.sigs.k8s.io/name", "leaderworkerset.sigs.k8s.io/worker-index"),
@@ -36,11 +37,13 @@ MAKERS = (
     ),
     Maker("volcano.sh/job-name", "volcano.sh/task-index"),
     Maker("ray.io/cluster"),
-    Maker("batch.kubernetes.io/job-name", "batch.kubernetes.io/job-completion-index"),
-    Maker("job-name", "batch.kubernetes.io/job-completion-index"),
+    Maker("batch.kubernetes.io/job-name", COMPLETION_INDEX),
+    Maker("job-name", COMPLETION_INDEX),
 )
 REPLICA_TYPE = "training.kubeflow.org/replica-type"
-_MASTERS = frozenset({"master", "launcher", "chief"})
+_MASTERS = frozenset({"master", "chief"})
+_LAUNCHER = "launcher"
+"""Of MPI: it starts the ranks, and is one itself where it holds accelerators."""
 
 
 @dataclass(slots=True)
@@ -51,6 +54,8 @@ class Pod:
     name: str
     node: str
     accelerators: int
+    claims: bool
+    """Devices of dynamic resource allocation: which they are, the pod does not say."""
     rank: int | None
     is_master: bool
     running: bool
@@ -69,27 +74,31 @@ def parse_pod(raw: Json) -> Pod | None:
     name = text(labels.get(maker.job)) if maker else _owner(metadata) or name_of(raw)
     if maker and maker.group and text(labels.get(maker.group)):
         name += f"-{labels[maker.group]}"
+    spec = under(raw, "spec")
+    held = _requested(spec)
+    role = text(labels.get(REPLICA_TYPE)).lower()
     return Pod(
         job=f"{text(metadata.get('namespace')) or 'default'}/{name}",
         name=name,
-        node=text(under(raw, "spec").get("nodeName")),
-        accelerators=_requested(under(raw, "spec")),
+        node=text(spec.get("nodeName")),
+        accelerators=held,
+        claims=any(items(spec.get("resourceClaims"))),
         rank=_rank(labels, maker) if maker else None,
-        is_master=text(labels.get(REPLICA_TYPE)).lower() in _MASTERS,
+        is_master=role in _MASTERS or (role == _LAUNCHER and held > 0),
         running=phase == "Running",
         started_at=time_of(status.get("startTime")),
     )
 
 
 def parse_jobs(pods: Iterable[Pod], now: datetime) -> list[Job]:
-    """The jobs of the pods, as far as any of their pods asks for accelerators."""
+    """The jobs of the pods, as far as any of their pods asks for accelerators or devices."""
     groups: dict[str, list[Pod]] = {}
     for pod in pods:
         groups.setdefault(pod.job, []).append(pod)
     return [
         _job(name, group, now)
         for name, group in groups.items()
-        if any(pod.accelerators for pod in group)
+        if any(pod.accelerators or pod.claims for pod in group)
     ]
 
 
@@ -112,7 +121,7 @@ def _job(name: str, pods: list[Pod], now: datetime) -> Job:
         allocations=allocations(
             Share(
                 node=node,
-                accelerator_count=sum(pod.accelerators for pod in here),
+                accelerator_count=_held(here),
                 tasks=len(here),
                 first_rank=_first([ranks.get(id(pod)) for pod in here]),
             )
@@ -120,6 +129,16 @@ def _job(name: str, pods: list[Pod], now: datetime) -> Job:
         ),
         observed_at=now,
     )
+
+
+def _held(pods: Iterable[Pod]) -> int | None:
+    """Accelerators of the pods together; None where some are held by claims alone."""
+    count = 0
+    for pod in pods:
+        if pod.claims and not pod.accelerators:
+            return None
+        count += pod.accelerators
+    return count
 
 
 def _ranks(pods: list[Pod]) -> Mapping[int, int]:

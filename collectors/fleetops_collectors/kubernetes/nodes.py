@@ -32,6 +32,8 @@ UNSCHEDULABLE_TAINT = "node.kubernetes.io/unschedulable"
 _GOOD_WHEN_TRUE = re.compile(r"(Ready|Healthy|Available|OK)$")
 """Such conditions are good when True. All others tell a problem when True: the kubelet's own, and
 by convention those of node-problem-detector."""
+_ROLES = frozenset({"EtcdIsVoter"})
+"""Conditions that tell what a node is for (k3s, RKE2): neither of their words is a problem."""
 _NETWORK_AND_PRESSURE = re.compile(r"Pressure$|^NetworkUnavailable$")
 """The kubelet's own; they pass, and are states rather than events."""
 _KINDS = {
@@ -150,7 +152,7 @@ def _problems(raw: Json) -> Iterator[Json]:
     for one in items(under(raw, "status").get("conditions")):
         kind = text(one.get("type"))
         bad = "False" if _GOOD_WHEN_TRUE.search(kind) else "True"
-        if kind and kind != "Ready" and one.get("status") == bad:
+        if kind and kind != "Ready" and kind not in _ROLES and one.get("status") == bad:
             yield one
 
 

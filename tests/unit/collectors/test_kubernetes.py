@@ -125,6 +125,7 @@ def test_problems_are_states_and_events_and_good_conditions_are_none() -> None:
         condition("GpuHealthy", "False", "xid 79"),
         condition("FabricReady", "True"),
         condition("KubeletUnhealthy", "Unknown"),
+        condition("EtcdIsVoter", "True"),
     ]
     found = decoded([node(conditions=conditions)])
     assert found.nodes[0].states == ("READY", "MEMORY_PRESSURE", "KERNEL_DEADLOCK", "GPU_HEALTHY")
@@ -133,6 +134,8 @@ def test_problems_are_states_and_events_and_good_conditions_are_none() -> None:
     assert (deadlock.kind, deadlock.host) == ("kernel_fault", "n1")
     assert (unhealthy.kind, unhealthy.text) == ("unclassified", "GpuHealthy: xid 79")
     assert decoded([node(conditions=conditions)]).events[0].id == deadlock.id
+    (worker,) = decoded([node(conditions=[condition("EtcdIsVoter", "False")])]).nodes
+    assert worker.states == ("READY",)
 
 
 @pytest.mark.fixtures
@@ -212,6 +215,40 @@ def test_each_group_of_a_leader_worker_set_is_a_job() -> None:
         ("train/serve-0", ("n00", "n01")),
         ("train/serve-1", ("n10",)),
     ]
+
+
+def test_a_set_of_one_job_has_its_ranks() -> None:
+    def of(index: int, on: str) -> dict[str, Any]:
+        labels = {"jobset.sigs.k8s.io/jobset-name": "set", "batch.kubernetes.io/job-name": "set-a"}
+        labels["batch.kubernetes.io/job-completion-index"] = str(index)
+        return labelled(pod(f"set-a-{index}", on), **labels)
+
+    found = job(of(1, "n1"), of(0, "n2"))
+    assert found.id == "train/set"
+    assert [(one.nodes, one.first_rank) for one in found.allocations] == [("n2", 0), ("n1", 1)]
+    assert [one.first_rank for one in job(of(0, "n1"), of(0, "n2")).allocations] == [None]
+
+
+@pytest.mark.parametrize(("gpus", "first"), [(0, 0), (8, 1)])
+def test_a_launcher_is_a_rank_where_it_holds_accelerators(gpus: int, first: int) -> None:
+    def of(kind: str, gpus: int, **index: str) -> dict[str, Any]:
+        labels = {f"training.kubeflow.org/replica-{name}": value for name, value in index.items()}
+        labels |= {"training.kubeflow.org/job-name": "mpi"}
+        labels |= {"training.kubeflow.org/replica-type": kind}
+        return labelled(pod(f"mpi-{kind}", f"n-{kind}", gpus=gpus), **labels)
+
+    found = job(of("launcher", gpus), of("worker", 8, index="0"))
+    assert {one.nodes: one.first_rank for one in found.allocations}["n-worker"] == first
+
+
+def test_devices_that_are_claimed_are_a_job_of_unknown_size() -> None:
+    claiming = pod("dra", "n1", gpus=0)
+    claiming["spec"]["resourceClaims"] = [{"name": "gpu", "resourceClaimTemplateName": "one"}]
+    (held,) = job(claiming).allocations
+    assert (held.nodes, held.accelerator_count, held.tasks) == ("n1", None, 1)
+    both = pod("channel", "n1")
+    both["spec"]["resourceClaims"] = claiming["spec"]["resourceClaims"]
+    assert job(both).allocations[0].accelerator_count == 8
 
 
 def test_ranks_that_come_twice_are_none() -> None:
