@@ -2,9 +2,12 @@
 
 Each rank writes one file when a collective times out (``TORCH_NCCL_DUMP_ON_TIMEOUT``) or when asked
 to, as a pickle or as JSON; its name ends in the rank. The layout is that of
-``torch/csrc/distributed/c10d/FlightRecorder*`` (versions 2.0 to 2.10): ``pg_status`` counts
+``torch/csrc/distributed/c10d/FlightRecorder*`` (versions 1.4 to 2.10): ``pg_status`` counts
 collectives by process group id, ``entries`` names the last few thousand of them.
 Pure: no file, no clock.
+
+Operations that were started together (``batch_isend_irecv``, which pipelines use) stay "scheduled"
+for ever; the entry ``coalesced`` behind them, of the same numbers, tells what became of them.
 """
 
 from __future__ import annotations
@@ -18,13 +21,15 @@ from typing import Any
 
 from fleetops.core.errors import InputError
 from fleetops_collectors.training.plain_pickle import read_pickle
-from fleetops_collectors.training.ranks import text_of, whole_of
+from fleetops_collectors.training.ranks import folded, text_of, whole_of
 
 MAX_RANK = 4_000_000
 _BACKEND = re.compile(r"^[a-z]{1,16}:")
 _BETWEEN = re.compile(r"(?:send|recv) \d{1,7}(?:->|<-)(\d{1,7})")
 MAX_GROUPS = 4096
 """Process groups of one dump that are looked at."""
+COALESCED = "coalesced"
+_NUMBERS = ("collective_seq_id", "p2p_seq_id", "seq_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +110,44 @@ def parse_dump(document: object, rank: int, written_at: datetime) -> Dump:
     for entry in _dicts(document.get("entries")):
         name = _group_name(entry)[0]
         if name and (name in found or len(found) < MAX_GROUPS):
-            found.setdefault(name, []).append(entry)
+            _append(found.setdefault(name, []), entry)
     groups = {name: _state(name, entries, members, status) for name, entries in found.items()}
     return Dump(rank, written_at, groups)
 
 
 def _members(config: object) -> dict[str, tuple[int, ...]]:
-    """By group: its ranks, which are written as the text ``[0, 1, 2]``."""
+    """By group: its ranks, written as the text ``[0, 1, 2]``; as a list before 2.0."""
     members = {}
     for name, group in _items(config):
-        ranks = group.get("ranks") if isinstance(group, dict) else None
-        parts = ranks.strip("[] ").split(",") if isinstance(ranks, str) else []
-        found = (whole_of(part.strip()) for part in parts)
+        ranks = group.get("ranks") if isinstance(group, dict) else group
+        parts = ranks.strip("[] ").split(",") if isinstance(ranks, str) else ranks
+        listed = parts if isinstance(parts, list) else []
+        found = (whole_of(part) for part in listed)
         members[str(name)[:200]] = tuple(rank for rank in found if rank is not None)
     return members
+
+
+def _append(entries: list[dict[Any, Any]], entry: dict[Any, Any]) -> None:
+    """Adds the next entry of a group; what ends operations started together goes to each."""
+    first = len(entries)
+    if _operation(entry) == COALESCED:
+        while first and _is_part(entries[first - 1], entry):
+            first -= 1
+    if first == len(entries):
+        entries.append(entry)
+        return
+    fate = {"state": entry.get("state"), "retired": entry.get("retired"), COALESCED: True}
+    for place in range(first, len(entries)):
+        entries[place] = {**entries[place], **fate}
+
+
+def _is_part(entry: Mapping[Any, Any], whole: Mapping[Any, Any]) -> bool:
+    """Whether an entry is one of those that were started together and end by ``whole``."""
+    return (
+        entry.get("state") == "scheduled"
+        and COALESCED not in entry  # the part of another whole already
+        and all(whole_of(entry.get(name)) == whole_of(whole.get(name)) for name in _NUMBERS)
+    )
 
 
 def _state(
@@ -128,19 +157,21 @@ def _state(
     status: object,
 ) -> GroupState:
     ranks = members.get(name, ())
-    collectives = [entry for entry in entries if not entry.get("is_p2p")]
+    collectives = [entry for entry in entries if not _is_between_peers(entry)]
     entered = max((_sequence(entry) for entry in collectives), default=0)
     done = [entry for entry in collectives if entry.get("state") == "completed"]
     completed = max((_sequence(entry) for entry in done), default=0)
     counts = _counts(status, entries)
+    # ids count on each rank by itself, so before there were names the members tell groups apart
+    has_name = entries[0].get("process_group") is not None
     return GroupState(
-        name=name,
+        name=name if has_name else f"{name} of ranks {folded(ranks)}",
         description=_group_name(entries[0])[1],
         ranks=ranks,
         entered=max(entered, _count(counts, "last_enqueued_collective")),
         completed=max(completed, _count(counts, "last_completed_collective")),
         waiting=_first_open(collectives, ranks),
-        waiting_for_peer=_first_open([one for one in entries if one.get("is_p2p")], ranks),
+        waiting_for_peer=_first_open(filter(_is_between_peers, entries), ranks),
     )
 
 
@@ -150,7 +181,7 @@ def _first_open(entries: Iterable[dict[Any, Any]], ranks: tuple[int, ...]) -> Wa
     first = min(still_open, key=lambda entry: whole_of(entry.get("record_id")) or 0, default=None)
     if first is None:
         return None
-    operation = _BACKEND.sub("", text_of(first.get("profiling_name")))
+    operation = _operation(first)
     return Waiting(
         sequence=_sequence(first),
         operation=operation or "an operation",
@@ -183,12 +214,25 @@ def _count(counts: Mapping[Any, Any], key: str) -> int:
 
 
 def _sequence(entry: Mapping[Any, Any]) -> int:
-    return whole_of(entry.get("collective_seq_id")) or 0
+    """Of a collective; before 2.0 one number counted everything."""
+    return whole_of(entry.get("collective_seq_id", entry.get("seq_id"))) or 0
+
+
+def _operation(entry: Mapping[Any, Any]) -> str:
+    return _BACKEND.sub("", text_of(entry.get("profiling_name")))
+
+
+def _is_between_peers(entry: Mapping[Any, Any]) -> bool:
+    """Whether it is a send or receive; before 2.0 its name alone told."""
+    told = entry.get("is_p2p")
+    return bool(told) if told is not None else _BETWEEN.fullmatch(_operation(entry)) is not None
 
 
 def _group_name(entry: Mapping[Any, Any]) -> tuple[str, str]:
-    """Name and description of an entry's process group; before 2.1 the name alone."""
+    """Name and description of an entry's process group; before 2.1 the name, or the id, alone."""
     group = entry.get("process_group")
+    if group is None and (number := whole_of(entry.get("pg_id"))) is not None:
+        return str(number), ""
     if isinstance(group, (tuple, list)) and group:
         return text_of(group[0]), text_of(group[1]) if len(group) > 1 else ""
     return text_of(group), ""

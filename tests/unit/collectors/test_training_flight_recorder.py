@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -101,6 +102,36 @@ class TestFlightRecorder:
         assert event.attributes["waiting_ranks"] == "8-9,11"
         assert "ranks 10 wait for nobody; 3 ranks wait" in event.text
 
+    @pytest.mark.parametrize("form", ["pickle", "json"])
+    def test_what_was_started_together_ends_together(self, form: str) -> None:
+        def part(record: int, operation: str, state: str = "scheduled") -> dict[str, Any]:
+            numbers = {"record_id": record, "p2p_seq_id": 1, "retired": state == "completed"}
+            return entry(0, state, is_p2p=True, operation=f"nccl:{operation}", **numbers)
+
+        parts = [part(1, "send 0->1"), part(2, "recv 0<-1")]
+        done = dump([*parts, part(3, "coalesced", "completed")], (0, 0, 0))
+        assert not decoded(*dumps({0: done}, form)).events
+        hung = dump([*parts, part(3, "coalesced", "started")], (0, 0, 0))
+        peer = dump([entry(11)], (11, 11, 11))
+        (event,) = decoded(*dumps({0: hung, 1: peer}, form)).events
+        assert event.device == "node001/job81/rank1"
+        assert "send 0->1" in event.text
+
+    def test_collectives_that_were_started_together_are_one(self) -> None:
+        parts = [entry(12, "scheduled", record_id=n, p2p_seq_id=0) for n in (1, 2)]
+        whole = entry(12, "completed", record_id=3, operation="nccl:coalesced")
+        alone = entry(13, "completed", record_id=4, operation="nccl:coalesced")
+        found = decoded(*dumps({0: dump([*parts, whole, alone])}))
+        assert not found.events
+        assert values(found)["node001/job81/rank0", "collectives_completed_total"] == 13
+
+    def test_many_ends_of_the_same_operations_cost_no_time(self) -> None:
+        parts = [entry(1, "scheduled", record_id=n) for n in range(5_000)]
+        wholes = [entry(1, "scheduled", operation="nccl:coalesced")] * 5_000
+        began = time.monotonic()
+        decoded(*dumps({0: dump([*parts, *wholes])}))
+        assert time.monotonic() - began < 20
+
     def test_the_end_of_a_chain_on_another_host_is_not_guessed(self) -> None:
         open_one = entry(12, "started", is_p2p=True, operation="nccl:recv 0<-1")
         (event,) = decoded(*dumps({0: dump([open_one], (11, 11, 11))})).events
@@ -117,6 +148,34 @@ class TestFlightRecorder:
         assert stands["node001/job81/rank0", "collectives_launched_total"] == 12
         assert stands["node001/job81/rank0", "collectives_completed_total"] == 11
         assert len(found.events) == 1
+
+    def test_dumps_of_pytorch_2_3_know_groups_by_number_and_operations_by_one(self) -> None:
+        def old(*entries: dict[str, Any]) -> dict[str, Any]:
+            for one in entries:
+                one["seq_id"] = one.pop("collective_seq_id")
+                for name in ("process_group", "p2p_seq_id", "is_p2p"):
+                    del one[name]
+            return {"version": "1.4", "pg_config": {0: [0, 1], 1: [1]}, "entries": list(entries)}
+
+        waiting = old(entry(11), entry(12, "started"))
+        late = old(entry(11), entry(9, operation="nccl:send 1->0", pg_id=1))
+        found = decoded(("trace_0", as_pickle(waiting)), ("trace_1", as_pickle(late)))
+        stands = values(found)
+        launched = "collectives_launched_total"
+        assert [stands[f"node001/job81/rank{n}", launched] for n in range(2)] == [12, 11]
+        (event,) = found.events
+        assert "process group 0 of ranks 0-1: ranks 1 never entered it" in event.text
+
+    def test_groups_of_one_number_and_other_ranks_are_not_taken_for_one(self) -> None:
+        def of(ranks: list[int], *entries: dict[str, Any]) -> dict[str, Any]:
+            for one in entries:
+                del one["process_group"]
+            return {"version": "1.5", "pg_config": {"1": ranks}, "entries": list(entries)}
+
+        one = of([0, 2], entry(12, "started", pg_id=1))
+        other = of([1, 3], entry(5, pg_id=1))
+        (event,) = decoded(("trace_0", as_pickle(one)), ("trace_1", as_pickle(other))).events
+        assert "never entered" not in event.text
 
     def test_counts_before_the_first_collective_are_none(self) -> None:
         found = decoded(*dumps({0: dump([entry(1, "scheduled")], (1, -1, -1))}))
