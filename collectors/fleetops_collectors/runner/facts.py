@@ -8,7 +8,7 @@ from fleetops.core.clock import Clock
 from fleetops_collectors.base import Scrape
 from fleetops_collectors.runner.outgoing import Lane, Outgoing
 from fleetops_schemas.identity import DeviceIdentity
-from fleetops_schemas.records import Job, NodeState
+from fleetops_schemas.records import ENDED, GONE, Job, NodeState
 from fleetops_schemas.topics import IDENTITIES, JOBS, NODES, Topic
 
 Fact = DeviceIdentity | NodeState | Job
@@ -44,6 +44,9 @@ class Facts:
         ]
 
     def _is_due(self, key: tuple[str, str], fact: Fact, refresh_seconds: float) -> bool:
+        if _is_last_word(fact):  # kept, the jobs of years would add up
+            self._sent.pop(key, None)
+            return True
         now = self._clock.monotonic()
         sent = self._sent.get(key)
         if sent is not None and now - sent.at < refresh_seconds:
@@ -52,3 +55,10 @@ class Facts:
                 return False
         self._sent[key] = _Sent(fact, now)
         return True
+
+
+def _is_last_word(fact: Fact) -> bool:
+    """Whether it says that a job or a node is listed no longer, which is told once."""
+    if isinstance(fact, Job):
+        return fact.state == ENDED
+    return isinstance(fact, NodeState) and fact.states == (GONE,)

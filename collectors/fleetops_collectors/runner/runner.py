@@ -185,11 +185,22 @@ class CollectorRunner:
         await self._deliver(
             [Delivery(self._reports(each, stopping=True)) for each in self._supervisors]
         )
-        for supervisor in self._supervisors:
-            await supervisor.collector.close()
+        await self._close_collectors()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._bus_thread, self._outbox.close)
         self._bus_thread.shutdown()
+
+    async def _close_collectors(self) -> None:
+        """Logs all of them out; one that fails keeps none of the others logged in."""
+        outcomes = await asyncio.gather(
+            *(supervisor.collector.close() for supervisor in self._supervisors),
+            return_exceptions=True,
+        )
+        for supervisor, outcome in zip(self._supervisors, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                get_logger("collect").error(
+                    "collector not closed", collector=supervisor.config.name, error=repr(outcome)
+                )
 
     def _reports(self, supervisor: Supervisor, *, stopping: bool = False) -> list[Outgoing]:
         if not stopping and not supervisor.report_due():

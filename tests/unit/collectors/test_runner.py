@@ -20,6 +20,7 @@ from fleetops_schemas.telemetry import decode_batch
 from fleetops_schemas.topology import HostPlacement, Topology
 from tests.unit.collectors.collect_support import (
     Behaviour,
+    ScriptedCollector,
     SwitchedPublisher,
     scripted,
     temperature,
@@ -206,6 +207,21 @@ def test_cursors_are_kept_behind_what_came_with_them(tmp_path: Path) -> None:
         assert codes == [79 if code == 48 else {64: 48, 95: 64}[code]]
         with log.open("a") as file:
             file.write(line.format(code))
+
+
+def test_a_collector_that_cannot_close_keeps_no_other_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail() -> None:
+        raise OSError("no route to host")
+
+    run = Run(tmp_path, scripted(answer, TARGETS[:1]), scripted(answer, TARGETS[1:2], name="two"))
+    first, second = (supervisor.collector for supervisor in run.runner._supervisors)
+    monkeypatch.setattr(first, "close", fail)
+    asyncio.run(run.runner.run_once())
+    assert isinstance(second, ScriptedCollector)
+    assert second.closed
+    assert run.reports()[-1].stopping
 
 
 def test_a_changed_topology_is_published(tmp_path: Path) -> None:
