@@ -125,6 +125,8 @@ class Columns:
 def _merged(
     metric: Metric, parts: list[_Part]
 ) -> tuple[float | int | None, Quality, datetime | None]:
+    if len(parts) == 1:
+        return parts[0].value, parts[0].quality, parts[0].time
     good = [part for part in parts if part.value is not None]
     if not good:
         part = min(parts, key=lambda part: REASONS.index(part.quality))

@@ -157,7 +157,7 @@ class GnmiCollector:
             in_host=target.host is not None,
             stale_after_seconds=self._config.stale_after_seconds,
         )
-        stream.values.unmapped.clear()
+        stream.values.begin_round()
         if not stream.synced:
             decoded.problems.append("the target has not said yet that it told everything once")
         if not decoded.readings:
@@ -198,6 +198,7 @@ class GnmiCollector:
             raise InputError(
                 f"{path}: no value of OpenConfig that has a column; write one with "
                 "`gnmic subscribe --format json` or event"
+                + "".join(f"; {warning}" for warning in whole.warnings())
             )
         return whole
 

@@ -174,7 +174,7 @@ class _Decoder:
         for index, leaves in component.lanes.items():
             if lanes is not None and index not in lanes:
                 continue
-            self._all(device, leaves)
+            self._all(device, _of_now(leaves))
             light = next((leaves[name] for name in _RECEIVED if name in leaves), None)
             if light is not None:
                 received.append((self._fresh(_RECEIVED[0], from_leaf(light), light), light.time))
@@ -245,6 +245,15 @@ def _place_of(name: str, kind: str) -> str:
     if kind in ("INTEGRATED_CIRCUIT", "CPU"):
         return kind
     return "inlet" if _INLET.search(name) else "the rest"
+
+
+def _of_now(leaves: Leaves) -> Leaves:
+    """Without averages that stand beside a value of now: they tell of light that may be gone."""
+    return {
+        name: leaf
+        for name, leaf in leaves.items()
+        if not name.endswith("/avg") or f"{name.removesuffix('avg')}instant" not in leaves
+    }
 
 
 def from_leaf(leaf: Leaf) -> Raw:

@@ -7,6 +7,7 @@ it received in an unbounded queue, and without a CA trusts whatever certificate 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from fleetops.core.errors import InputError
@@ -32,7 +33,18 @@ def notification_of(message: Any) -> Notification:  # noqa: ANN401 (pygnmi ships
 
 
 def path_of(path: Any) -> Path:  # noqa: ANN401
-    """The elements of a ``Path``; old targets send them as texts."""
+    """The elements of a ``Path``; old targets send them as texts.
+
+    A target says the same paths over and over: each is taken apart once.
+    """
+    return _path_in(path.SerializeToString())
+
+
+@lru_cache(maxsize=65_536)
+def _path_in(data: bytes) -> Path:
+    from pygnmi.spec.v080 import gnmi_pb2  # noqa: PLC0415 (an extra of its own)
+
+    path = gnmi_pb2.Path.FromString(data)
     if path.elem:
         return tuple(
             Elem(without_module(elem.name), tuple(sorted(elem.key.items()))) for elem in path.elem

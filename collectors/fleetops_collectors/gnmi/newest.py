@@ -61,7 +61,8 @@ class NewestValues:
         self._size = 0
         self._max_leaves = max_leaves
         self.unmapped: Counter[str] = Counter()
-        """Leaves without a meaning here, by schema path, as often as they came."""
+        """Leaves without a meaning here, by schema path, as often as they came; so are those of
+        which the target does not say whose they are."""
         self.left_out = 0
         """Leaves beyond the bound."""
         self.newest_time: datetime | None = None
@@ -82,12 +83,18 @@ class NewestValues:
         if notification.replaces is not None:
             self._delete(notification.replaces)
         for path in notification.deletes:
-            self._delete(path)
+            if path:  # Huawei's send empty ones beside updates; no target means all that it has
+                self._delete(path)
         for path, value in notification.updates:
             for leaf, scalar in leaves(path, value):
                 self._put(leaf, Leaf(scalar, notification.time, arrived))
         if notification.time and (not self.newest_time or notification.time > self.newest_time):
             self.newest_time = notification.time
+
+    def begin_round(self) -> None:
+        """Counts anew what has no meaning here, and what has no room."""
+        self.unmapped.clear()
+        self.left_out = 0
 
     def clear(self) -> None:
         """Forgets everything, as before a subscription that tells all again."""
@@ -100,16 +107,23 @@ class NewestValues:
         if schema not in known_leaves():
             if path[-1].name in KEY_LEAVES:
                 return  # the key of a list, which the path says already
-            known = len(self.unmapped) < MAX_NAMES or schema in self.unmapped
-            self.unmapped[schema if known else "others"] += 1
+            self._count(schema)
             return
-        group = self._groups.setdefault(_group_of(path), {})
+        entry = _group_of(path)
+        if not entry[-1].keys:
+            self._count(f"{schema} without the key of its list")
+            return
+        group = self._groups.setdefault(entry, {})
         if path not in group:
             if self._size >= self._max_leaves:
                 self.left_out += 1
                 return
             self._size += 1
         group[path] = leaf
+
+    def _count(self, name: str) -> None:
+        known = len(self.unmapped) < MAX_NAMES or name in self.unmapped
+        self.unmapped[name if known else "others"] += 1
 
     def _delete(self, path: Path) -> None:
         """Removes a leaf or everything below; a key of ``*`` stands for every entry."""

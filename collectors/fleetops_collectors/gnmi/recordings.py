@@ -2,7 +2,10 @@
 
 - ``gnmic --format json`` (Subscribe and Get), ``event`` and ``flat``, and ``protojson``;
 - dictionaries of pygnmi (``{"update": {"update": [{"path": ..., "val": ...}]}}``);
-- ``SubscribeResponse``, ``GetResponse`` and ``Notification`` in protobuf's own JSON.
+- ``SubscribeResponse``, ``GetResponse`` and ``Notification`` in protobuf's own JSON;
+- the data alone, as RFC 7951 writes it (``gnmic get --values-only``, RESTCONF, a dump of a tree).
+
+What somebody wrapped around any of these is gone through.
 
 Shapes: openconfig/gnmic, pkg/formatters; akarneliuk/pygnmi, client.py; gnmi.proto.
 """
@@ -19,8 +22,17 @@ from fleetops_collectors.gnmi.paths import Elem, Path, parse_path, without_modul
 from fleetops_collectors.gnmi.values import KEY_LEAVES, typed_value
 from fleetops_collectors.json_input import parse_documents
 
-_MAX_LISTS = 4
-"""How deep messages stand in lists; one, or two where each line is a list."""
+_MAX_DEPTH = 4
+"""How deep messages stand in lists and in what is wrapped around them."""
+_VALUES = frozenset({"val", "value", "values"})
+"""Names that tools have for what an update says."""
+_TREES: dict[str, Path] = {
+    **{"interfaces": (), "components": (), "qos": ()},
+    **{"interface": (Elem("interfaces"),), "component": (Elem("components"),)},
+}
+"""Where the data alone may begin, and what stands above: a reply to a list begins with it."""
+_DATASTORE = re.compile(r"(?i)oc[-_]yang|\w+_db|others|events")
+"""Targets of SONiC that name where the data is kept, not whose it is."""
 _POSITION = re.compile(r"(.+)\.(\d{1,6})")
 """gnmic flattens lists into ``channel.0``."""
 
@@ -42,29 +54,44 @@ def notifications_of(data: bytes, where: str) -> Iterator[Notification]:
         yield from _messages(document)
 
 
-def _messages(document: object, depth: int = _MAX_LISTS) -> Iterator[Notification]:
-    """By its shape, since the tools' documents carry no type."""
+def _messages(document: object, depth: int = _MAX_DEPTH) -> Iterator[Notification]:
+    if isinstance(document, Mapping):
+        message = _message(document)
+        if message is not None:
+            yield message
+            return
+        document = list(document.values())
     if isinstance(document, list) and depth:
         for one in document:
             yield from _messages(one, depth - 1)
-    if not isinstance(document, Mapping):
-        return
-    if "notification" in document or "notifications" in document:
-        for name in ("notification", "notifications"):
-            if isinstance(document.get(name), list) and depth:
-                yield from _messages(document[name], depth - 1)
-    elif isinstance(document.get("values"), Mapping) or "tags" in document:
-        yield _event(document)
-    elif isinstance(document.get("update"), Mapping):
-        yield _notification(document["update"])
-    elif any(
-        isinstance(document.get(name), list) for name in ("update", "updates", "deletes", "delete")
-    ):
-        yield _notification(document)
-    elif document and all(name.startswith("/") or ":/" in name for name in document):
-        yield Notification(
-            None, [(parse_path(name), value) for name, value in document.items()], []
-        )
+
+
+def _message(document: Mapping[str, Any]) -> Notification | None:
+    """A message, known by its shape, since the tools' documents carry no type."""
+    if isinstance(document.get("values"), Mapping) or "tags" in document:
+        return _event(document)
+    if isinstance(document.get("update"), Mapping):
+        return _notification(document["update"])
+    lists = (document.get(name) for name in ("update", "updates", "deletes", "delete"))
+    if any(isinstance(one, list) for one in lists):
+        return _notification(document)
+    if document and all(name.startswith("/") or ":/" in name for name in document):
+        updates = [(parse_path(name), value) for name, value in document.items()]
+        return Notification(None, updates, [])
+    if "path" in document and document.keys() & _VALUES:
+        return _notification({**document, "update": [document]})
+    return _tree(document)
+
+
+def _tree(document: Mapping[str, Any]) -> Notification | None:
+    """Data without paths; None where it is none of what is read."""
+    named = [(without_module(name), value) for name, value in document.items()]
+    updates: list[tuple[Path, object]] = [
+        ((*_TREES[name], Elem(name)), value)
+        for name, value in named
+        if name in _TREES and isinstance(value, (Mapping, list))
+    ]
+    return Notification(None, updates, []) if updates else None
 
 
 def _notification(message: Mapping[str, Any]) -> Notification:
@@ -92,7 +119,8 @@ def _source(message: Mapping[str, Any]) -> str:
     prefix = message.get("prefix")
     named = [message.get(name) for name in ("system-name", "target", "source")]
     named += [prefix.get("target")] if isinstance(prefix, Mapping) else []
-    return next((_without_port(name) for name in named if isinstance(name, str) and name), "")
+    names = (name for name in named if isinstance(name, str) and name)
+    return next((_without_port(name) for name in names if not _DATASTORE.fullmatch(name)), "")
 
 
 def _without_port(address: str) -> str:
@@ -128,7 +156,10 @@ def _elem(elem: Mapping[str, Any]) -> Elem:
 
 
 def _event(event: Mapping[str, Any]) -> Notification:
-    """Gnmic's event: names without keys, and the keys beside them as ``interface_name``."""
+    """Gnmic's event: names without keys, and the keys beside them as ``interface_name``.
+
+    Programs that write events like gnmic's leave the keys where they are.
+    """
     tags = event.get("tags")
     tags = tags if isinstance(tags, Mapping) else {}
     keys: dict[str, list[tuple[str, str]]] = {}
@@ -145,7 +176,7 @@ def _event(event: Mapping[str, Any]) -> Notification:
     for name, parts in split.items():
         path = _keyed(parts, keys, places)
         if parts and parts[-1][1] is not None:
-            lists.setdefault((*path[:-1], Elem(parts[-1][0])), []).append(values[name])
+            lists.setdefault((*path[:-1], parts[-1][0]), []).append(values[name])
         else:
             updates.append((path, values[name]))
     deletes = [parse_path(one) for one in _list(event.get("deletes")) if isinstance(one, str)]
@@ -154,15 +185,15 @@ def _event(event: Mapping[str, Any]) -> Notification:
     )
 
 
-_Parts = tuple[tuple[str, int | None], ...]
-"""Names of a flattened path, each with its position in a list or None."""
+_Parts = tuple[tuple[Elem, int | None], ...]
+"""Elements of a flattened path, each with its position in a list or None."""
 
 
 def _positions(name: str) -> _Parts:
     found = []
     for elem in parse_path(name):
         match = _POSITION.fullmatch(elem.name)
-        found.append((match[1], int(match[2])) if match else (elem.name, None))
+        found.append((Elem(match[1]), int(match[2])) if match else (elem, None))
     return tuple(found)
 
 
@@ -172,11 +203,11 @@ def _places(
     """By list entry: its key, told by the key leaf inside of it."""
     found: dict[_Parts, tuple[str, str]] = {}
     for name, parts in split.items():
-        leaf = parts[-1][0] if parts else ""
+        leaf = parts[-1][0].name if parts else ""
         if leaf not in KEY_LEAVES or not isinstance(values[name], (str, int, float)):
             continue
         entry = parts[:-1]
-        if entry and entry[-1][0] in ("state", "config"):
+        if entry and entry[-1][0].name in ("state", "config"):
             entry = entry[:-1]
         if entry and entry[-1][1] is not None:
             value = values[name]
@@ -191,11 +222,12 @@ def _keyed(
     places: Mapping[_Parts, tuple[str, str]],
 ) -> Path:
     path = []
-    for at, (name, position) in enumerate(parts):
-        if position is None:
-            path.append(Elem(name, tuple(sorted(keys.get(name, ())))))
+    for at, (elem, position) in enumerate(parts):
+        if position is not None:
+            key = places.get(parts[: at + 1], ("", str(position)))
+            path.append(Elem(elem.name, (key,)))
         else:
-            path.append(Elem(name, (places.get(parts[: at + 1], ("", str(position))),)))
+            path.append(Elem(elem.name, elem.keys or tuple(sorted(keys.get(elem.name, ())))))
     return tuple(path)
 
 

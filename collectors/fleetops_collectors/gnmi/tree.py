@@ -64,6 +64,12 @@ class Tree:
     components: dict[str, Component] = field(default_factory=dict)
     queues: dict[str, list[Leaves]] = field(default_factory=dict)
     """By interface."""
+    _by_transceiver: dict[str, list[str]] = field(default_factory=dict)
+    """Interfaces by the component that they say is their transceiver."""
+    _by_port: dict[str, list[str]] = field(default_factory=dict)
+    """Interfaces by the component that they say is their port."""
+    _by_place: dict[str, list[str]] = field(default_factory=dict)
+    """Interfaces by the location in their names."""
 
     @classmethod
     def of(cls, values: NewestValues) -> Tree:
@@ -73,8 +79,6 @@ class Tree:
         for path, leaf in values:
             schema = schema_of(path)
             keys = [elem.key for elem in path if elem.keys]
-            if not keys:
-                continue
             if schema.startswith(INTERFACE):
                 tree.interfaces.setdefault(keys[0], {})[schema] = leaf
             elif schema.startswith(QUEUE):
@@ -85,13 +89,22 @@ class Tree:
                 (component.leaves if lane is None else lane)[schema] = leaf
         for (interface, _), found in queues.items():
             tree.queues.setdefault(interface, []).append(found)
+        tree._index()
         return tree
+
+    def _index(self) -> None:
+        for interface, leaves in self.interfaces.items():
+            if transceiver := _word(leaves, "transceiver"):
+                self._by_transceiver.setdefault(transceiver, []).append(interface)
+            if port := _word(leaves, "hardware-port"):
+                self._by_port.setdefault(port, []).append(interface)
+            if place := _PLACE.search(interface):
+                self._by_place.setdefault(place[0], []).append(interface)
 
     def transceivers(self) -> Iterator[tuple[str, Component]]:
         """Components that are transceivers by what they say, or by what an interface says."""
-        named = {_word(leaves, "transceiver") for leaves in self.interfaces.values()}
         for name, component in self.components.items():
-            if name in named or component.is_transceiver:
+            if name in self._by_transceiver or component.is_transceiver:
                 yield name, component
 
     def is_port(self, interface: str) -> bool:
@@ -105,21 +118,12 @@ class Tree:
         By ``interface/state/transceiver``, else by the port that both say they are at, else by
         their names: equal but for words like transceiver, or with the same slot and port in them.
         """
-        found = [
-            (interface, _lanes(leaves))
-            for interface, leaves in self.interfaces.items()
-            if _word(leaves, "transceiver") == component
-        ]
+        found = self._by_transceiver.get(component, [])
+        if not found:
+            places = dict.fromkeys((component, *self._parents(component)))
+            found = [one for place in places for one in self._by_port.get(place, ())]
         if found:
-            return found
-        places = {component, *self._parents(component)}
-        found = [
-            (interface, _lanes(leaves))
-            for interface, leaves in self.interfaces.items()
-            if _word(leaves, "hardware-port") in places
-        ]
-        if found:
-            return found
+            return [(interface, _lanes(self.interfaces[interface])) for interface in found]
         names = (component, _SUFFIX.sub("", component), _PREFIX.sub("", component))
         same = [name for name in names if name in self.interfaces] or self._at_the_place(component)
         return [(name, None) for name in same[:1]]
@@ -127,13 +131,7 @@ class Tree:
     def _at_the_place(self, component: str) -> list[str]:
         """The interface with the same location in its name (``Optics0/0/0/1``), if it is one."""
         place = _PLACE.search(_SUFFIX.sub("", component))
-        if place is None:
-            return []
-        found = [
-            interface
-            for interface in self.interfaces
-            if (own := _PLACE.search(interface)) and own[0] == place[0]
-        ]
+        found = self._by_place.get(place[0], []) if place else []
         return found if len(found) == 1 else []
 
     def laser_of(self, component: str) -> str | None:

@@ -110,6 +110,16 @@ def test_dark_lanes_are_counted_and_have_no_power(floor: object) -> None:
     }
 
 
+def test_an_average_does_not_stand_for_light_that_is_gone() -> None:
+    power = {"instant": "-40.00", "avg": "-12.0"}
+    lane = {"index": 0, "state": {"input-power": power, "laser-bias-current": {"avg": "7.5"}}}
+    assert cells(decode({LANES: {"channel": [lane]}}))["leaf1/Ethernet1-1-Transceiver"] == {
+        "optics_receive_power_milliwatts": Quality.SENTINEL,
+        "optics_bias_milliamperes": 7.5,
+        "optics_dark_lanes": 1,
+    }
+
+
 def test_a_module_of_two_ports_gives_each_its_lanes_and_both_its_temperature() -> None:
     lanes = [
         {"index": n, "state": {"input-power": {"instant": power}}}
@@ -345,6 +355,11 @@ def test_the_table_is_bounded() -> None:
     assert len(table.unmapped) <= 1001
     decoded = decode_gnmi(table, switch="leaf1", now=NOW, stale_after_seconds=180)
     assert "1990 values beyond max_leaves were left out" in decoded.problems
+    table.begin_round()
+    late = parse_path("/interfaces/interface[name=late]/state/oper-status")
+    table.apply(Notification(NOW, [(late, "UP")], []), NOW)
+    decoded = decode_gnmi(table, switch="leaf1", now=NOW, stale_after_seconds=180)
+    assert decoded.problems == ["1 values beyond max_leaves were left out"], "of one round"
 
 
 def test_a_tree_that_is_too_deep_ends() -> None:
