@@ -97,7 +97,8 @@ def _identities(tables: Tables, scope: Scope) -> None:
     firmware = tables.get("TRANSCEIVER_FIRMWARE_INFO", {})
     for port, fields in tables.get("TRANSCEIVER_INFO", {}).items():
         own, laser = _apart(fields)
-        active = firmware.get(port, {}).get("active_firmware", "")
+        # releases before 2023 had it in the same row
+        active = firmware.get(port, own).get("active_firmware", "")
         _identity(scope, scope.part(port), port, own, active)
         _identity(scope, laser_of(scope, port), port, laser, "")
     lasers = tables.get("TRANSCEIVER_ELS_FIRMWARE_INFO", {})

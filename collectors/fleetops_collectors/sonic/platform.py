@@ -106,6 +106,7 @@ def _leak(scope: Scope, name: str, fields: Fields) -> None:
     device = scope.part(name)
     detector = fields.get("leak_sensor_status", "").lower()
     works = detector in _DETECTOR_OK if detector not in {"", "n/a", "none"} else None
+    severity = fields.get("leak_severity", fields.get("severity", "")).lower()  # as it was called
 
     def read(field: str, text: str) -> Raw:
         if field == "leak_sensor_status":
@@ -115,6 +116,6 @@ def _leak(scope: Scope, name: str, fields: Fields) -> None:
             return Quality.MISSING  # a broken detector says nothing about leaks
         if word in _NO:
             return 0
-        return _SEVERITY.get(fields.get("leak_severity", "").lower(), _LARGE)
+        return _SEVERITY.get(severity, _LARGE)
 
     scope.row("coolant_unit", device, "LIQUID_COOLING_INFO", fields, read)

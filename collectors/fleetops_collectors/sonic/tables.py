@@ -2,7 +2,8 @@
 
 ``sonic-db-dump`` and ``redis-dump-load`` write a key an entry (``"PORT_TABLE:Ethernet0": {"type":
 "hash", "value": {...}, "ttl": -1}``), mock tables the hash alone, ``sonic-cfggen`` a table of keys,
-and some people put several databases into one file under their names.
+and some people put several databases into one file under their names, or a database's keys under
+``data`` beside its name.
 """
 
 from __future__ import annotations
@@ -47,6 +48,9 @@ def _entries(document: object, *, inside: bool = False) -> Iterator[tuple[str, o
     """Keys and what they hold; ``inside`` of a database there are no further ones."""
     if not isinstance(document, Mapping):
         return
+    data = document.get("data")
+    if not inside and isinstance(data, Mapping):
+        document = data
     for key, value in document.items():
         if not inside and _DATABASE.fullmatch(key) and isinstance(value, Mapping):
             yield from _entries(value, inside=True)

@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from fleetops.core.errors import InputError
-from fleetops_collectors.decoded import Decoded
-from fleetops_collectors.sonic import SonicCollector, decode_sonic, tables_of
 from fleetops_schemas.readings import Quality
-from tests.contract.collector_contract import check_readings
-from tests.support import fixtures
+from tests.unit.collectors.sonic_tables import NOW, OID, PORT_MAP, cells, decode
 
-NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-OID, QUEUE = "oid:0x1000000000002", "oid:0x15000000000099"
-PORT_MAP = {"COUNTERS_PORT_NAME_MAP": {"Ethernet0": OID}}
-
-
-def decode(document: object, **options: Any) -> Decoded:  # noqa: ANN401
-    tables, _ = tables_of(document)
-    decoded = decode_sonic(tables, switch="leaf1", now=NOW, **options)
-    check_readings(decoded.readings)
-    return decoded
-
-
-def cells(decoded: Decoded) -> dict[str, dict[str, object]]:
-    """By device and metric: the value, or the quality where there is none."""
-    found: dict[str, dict[str, object]] = {}
-    for one in decoded.readings:
-        value = one.quality if one.value is None else one.value
-        found.setdefault(one.device.removeprefix("leaf1").lstrip("/"), {})[one.metric] = value
-    return found
+QUEUE = "oid:0x15000000000099"
 
 
 def port(counters: dict[str, object]) -> dict[str, object]:
@@ -178,17 +152,19 @@ def test_error_rates_and_lasers_of_a_module() -> None:
     assert decoded.unmapped == {"TRANSCEIVER_VDM_REAL_VALUE.esnr_media_input*": 1}
 
 
+def test_error_rates_among_the_sensors_of_old_releases() -> None:
+    dom = {"prefec_ber": "4.5E-04", "postfec_ber_avg": "0"}
+    found = cells(decode({"TRANSCEIVER_DOM_SENSOR|Ethernet0": dom}))
+    assert found["Ethernet0"] == {"pre_fec_bit_error_rate": 4.5e-4}
+
+
 def test_identities_of_old_releases() -> None:
     info = {"serialnum": "S1", "manufacturename": "Acme", "modelname": "M1", "hardwarerev": "A3"}
     (identity,) = decode({"TRANSCEIVER_INFO|Ethernet0": info}).identities
     assert (identity.serial, identity.manufacturer, identity.model) == ("S1", "Acme", "M1")
-
-
-def test_counters_without_names_are_told(tmp_path: Path) -> None:
-    path = tmp_path / "dump.json"
-    path.write_text(json.dumps({f"COUNTERS:{OID}": {"SAI_PORT_STAT_IF_IN_OCTETS": "81"}}))
-    with pytest.raises(InputError, match="counters without COUNTERS_PORT_NAME_MAP"):
-        SonicCollector.decode_recording(path, None, NOW)
+    cmis = {"serial": "S2", "model": "M2", "active_firmware": "61.20"}
+    (identity,) = decode({"TRANSCEIVER_INFO|Ethernet0": cmis}).identities
+    assert identity.firmware == "61.20"
 
 
 def test_a_module_that_was_taken_out_is_absent() -> None:
@@ -230,6 +206,7 @@ def test_an_external_laser_is_a_device_below_its_port(prefix: str) -> None:
         ({"leaking": "Yes", "leak_severity": "MINOR", "leak_sensor_status": "OK"}, 1, 1),
         ({"leaking": "YES", "leak_severity": "CRITICAL", "leak_sensor_status": "Good"}, 2, 1),
         ({"leaking": "No", "leak_status": "No", "leak_sensor_status": "OK"}, 0, 1),
+        ({"leaking": "Yes", "severity": "MINOR", "leak_sensor_status": "Good"}, 1, 1),
         ({"leaking": "Yes", "leak_sensor_status": "FAULTY"}, Quality.MISSING, 0),
     ],
 )
@@ -305,107 +282,3 @@ def test_times_that_are_none(stamp: str) -> None:
     hot = {"TEMPERATURE_INFO|ASIC": {"temperature": "61", "timestamp": stamp}}
     (reading,) = decode(hot, zone=ZoneInfo("Pacific/Auckland")).readings
     assert (reading.value, reading.time) == (61, None)
-
-
-SHAPES: dict[str, object] = {
-    "redis-dump-load": {
-        "COUNTERS_PORT_NAME_MAP": {"type": "hash", "ttl": -0.001, "value": {"Ethernet0": OID}},
-        f"COUNTERS:{OID}": {"type": "hash", "value": {"SAI_PORT_STAT_IF_IN_OCTETS": "81"}},
-        "a list": {"type": "list", "value": ["x"]},
-    },
-    "hashes alone": {**PORT_MAP, f"COUNTERS:{OID}": {"SAI_PORT_STAT_IF_IN_OCTETS": 81}},
-    "databases": {
-        "COUNTERS_DB": {**PORT_MAP, f"COUNTERS:{OID}": {"SAI_PORT_STAT_IF_IN_OCTETS": "81"}},
-        "STATE_DB": {"PORT_TABLE|Ethernet0": {}},
-    },
-    "sonic-cfggen": {
-        **PORT_MAP,
-        "COUNTERS": {OID: {"SAI_PORT_STAT_IF_IN_OCTETS": "81"}},
-        "DEVICE_METADATA": {"localhost": {"hostname": "spine7"}},
-    },
-}
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_dumps_of_every_shape(shape: str, tmp_path: Path) -> None:
-    path = tmp_path / "dump.json"
-    path.write_text(json.dumps(SHAPES[shape]))
-    decoded = SonicCollector.decode_recording(path, None, NOW)
-    (reading,) = decoded.readings
-    name = "spine7" if shape == "sonic-cfggen" else "switch"
-    assert (reading.device, reading.value) == (f"{name}/Ethernet0", 81)
-    named = SonicCollector.decode_recording(path, "leaf1", NOW)
-    assert named.readings[0].device == "leaf1/Ethernet0"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        '{"A_DB": ' * 900 + "{}" + "}" * 900,
-        "",
-        "<html>",
-        "{}",
-        "[1, 2]",
-        '{"a": {"b": "c"}}',
-        '{"a": [',
-    ],
-)
-def test_what_is_none_is_refused_by_name(text: str, tmp_path: Path) -> None:
-    path = tmp_path / "dump.json"
-    path.write_text(text)
-    with pytest.raises(InputError, match=r"dump\.json"):
-        SonicCollector.decode_recording(path, None, NOW)
-
-
-@pytest.mark.fixtures
-def test_real_counters() -> None:
-    folder = fixtures() / "fabric" / "sonic"
-    mock = SonicCollector.decode_recording(folder / "counters_db.json", "leaf1", NOW)
-    check_readings(mock.readings)
-    found = cells(mock)
-    assert set(found) == {"Ethernet0", "Ethernet4", "Ethernet8", *(f"PORT{n}" for n in range(8))}
-    assert Counter(one.quality for one in mock.readings) == {Quality.GOOD: 85}
-    assert found["Ethernet0"] == {
-        "receive_bytes_total": 800,
-        "transmit_bytes_total": 1000,
-        "receive_errors_total": 10,
-        "receive_discards_total": 100,
-        "fec_corrected_total": 130402,
-        "fec_uncorrectable_total": 3,
-        "symbol_errors_total": 4,
-        "fec_tail_symbols": 7,
-        "pfc_receive_total": 1200 + sum(range(201, 208)),
-        "pfc_transmit_total": 1210 + sum(range(211, 218)),
-        "pfc_receive_seconds_total": pytest.approx(
-            12 + sum(20.000000 + n / 1e6 for n in range(1, 8))
-        ),
-        "ecn_marked_total": 1088,
-        "queue_dropped_total": 1088,
-    }
-    t1 = SonicCollector.decode_recording(folder / "t1_counter_db.json", "leaf1", NOW)
-    check_readings(t1.readings)
-    assert len({one.device for one in t1.readings}) == 34
-    assert Counter(one.quality for one in t1.readings) == {Quality.GOOD: 374}
-
-
-@pytest.mark.fixtures
-def test_real_states() -> None:
-    path = fixtures() / "fabric" / "sonic" / "state_db.json"
-    decoded = SonicCollector.decode_recording(path, "leaf1", NOW)
-    check_readings(decoded.readings)
-    found = cells(decoded)
-    assert Counter(one.quality for one in decoded.readings) == {
-        Quality.GOOD: 48,
-        Quality.MISSING: 4,
-        Quality.ABSENT: 3,
-    }
-    assert found["Ethernet0"]["optics_transmit_power_milliwatts"] is Quality.MISSING
-    assert found["Ethernet0"]["optics_receive_power_milliwatts"] == pytest.approx(10 ** (-0.04871))
-    assert found["Ethernet8"]["optics_receive_power_milliwatts"] == pytest.approx(10 ** (-2.29243))
-    assert found["Ethernet44"] == {"pre_fec_bit_error_rate": pytest.approx(4.6578e-4, rel=1e-4)}
-    assert [found[f"leakage{n}"]["leak_state"] for n in (1, 2, 3)] == [0, 0, 2]
-    assert (found["psu1"]["health"], found["psu2"]["health"]) == (1, 0)
-    assert found[""] == {"fan_speed_ratio": pytest.approx(0.3)}
-    serials = {one.device: one.serial for one in decoded.identities}
-    assert serials["leaf1/Ethernet0"] == "MT1706FT02064"
-    assert serials["leaf1/psu1"] == "CN-0J6J4K-17972-5AF-0086-A00"
