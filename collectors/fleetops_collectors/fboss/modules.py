@@ -29,7 +29,12 @@ _LANE_VALUES: dict[str, Callable[[float], float | Quality]] = {
 }
 _COPPER = frozenset({1, "COPPER"})
 _LANE_MAPS = ("portNameToMediaLanes", "portNameToHostLanes")
-_KNOWN = frozenset({"sensor", "channels", "vdmDiagsStats", "timeCollected", "vendor", *_LANE_MAPS})
+_KNOWN = frozenset(
+    {
+        *("sensor", "channels", "timeCollected", "vendor", *_LANE_MAPS),
+        *("vdmDiagsStats", "vdmPerfMonitorStats"),
+    }
+)
 
 
 def decode_module(scope: Scope, name: str, module: Module) -> None:
@@ -48,6 +53,7 @@ def decode_module(scope: Scope, name: str, module: Module) -> None:
             below = f"{device}/laser{number}"
             _sensors(scope, below, Module(laser, laser), None)
             scope.identify(below, port, _identity(laser))
+    _error_rates(scope, module.stats.get("vdmPerfMonitorStats"))
     for key in module.stats.keys() - _KNOWN:
         scope.decoded.unmapped[f"TcvrStats.{key}"] += not _LASER.fullmatch(key)
 
@@ -87,6 +93,19 @@ def _sensors(scope: Scope, device: str, module: Module, lanes: frozenset[int] | 
         source = f"VdmDiagsStats.{key}"
         if scope.columns.has("fabric_port", source):
             scope.add(device, source, number_of(value), diagnostics.get("statsCollectionTme"))
+
+
+def _error_rates(scope: Scope, monitor: object) -> None:
+    """Each port's own, on the fibre; ``vdmDiagsStats`` is the older form, of the whole module."""
+    monitor = monitor if isinstance(monitor, dict) else {}
+    ports = monitor.get("mediaPortVdmStats")
+    for port, side in ports.items() if isinstance(ports, dict) else ():
+        rates = side.get("datapathBER") if isinstance(side, dict) else None
+        for key, rate in rates.items() if isinstance(rates, dict) else ():
+            source = f"VdmPerfMonitorPortSideStats.datapathBER.{key}"
+            if scope.columns.has("fabric_port", source):
+                stamp = monitor.get("statsCollectionTme")
+                scope.add(scope.part(port), source, number_of(rate), stamp)
 
 
 def _lanes(scope: Scope, device: str, stats: Json, lanes: frozenset[int] | None) -> None:

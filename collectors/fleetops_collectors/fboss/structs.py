@@ -1,16 +1,20 @@
 """Finds the Thrift structures of FBOSS in JSON, wherever they stand.
 
-The same structures come from several places: a service's own answer, FSDB's tree of all services,
-``fboss2 --fmt json`` under the name of its host. They are known by their fields, as Thrift's simple
-JSON spells them, not by the way down to them.
+The same structures come from several places: a service's own answer, FSDB's tree of all services
+(bare, or inside the ``contents`` of its ``OperState``), ``fboss2 --fmt json`` under the name of its
+host. They are known by their fields, as Thrift's simple JSON spells them, not by the way down to
+them.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fleetops_collectors.json_input import Json
+from fleetops.core.errors import InputError
+from fleetops_collectors.json_input import Json, parse_json
 
 MAX_DEPTH = 24
 """FSDB's tree down to a sensor is 8 levels deep."""
@@ -68,12 +72,26 @@ def _walk(node: object, name: str, found: Structs, depth: int) -> None:
     if depth == 0:
         return
     if isinstance(node, dict):
-        if not _take(node, name, found):
+        if isinstance(contents := node.get("contents"), str):
+            _walk(_contents(contents), name, found, depth - 1)
+        elif not _take(node, name, found):
             for key, value in node.items():
                 _walk(value, name if key in _PASS_ON else key, found, depth - 1)
     elif isinstance(node, list):
         for value in node:
             _walk(value, name, found, depth - 1)
+
+
+def _contents(text: str) -> object:
+    """The JSON in ``OperState.contents``; Thrift calls it binary, so that its JSON has base64."""
+    try:
+        return parse_json(base64.b64decode(text, validate=True), "contents")
+    except (binascii.Error, ValueError, InputError):
+        pass
+    try:
+        return parse_json(text.encode(), "contents")
+    except InputError:
+        return None  # in FSDB's other encodings
 
 
 def _take(node: Json, name: str, found: Structs) -> bool:

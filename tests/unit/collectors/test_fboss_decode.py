@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -138,6 +139,28 @@ def test_a_module_gives_each_of_its_ports_their_own_lanes() -> None:
     assert (first.address, first.firmware) == ("eth1/1/1", "1.2")
     assert second.device == "leaf1/eth1-1-5"
     assert decoded.unmapped == {"ChannelSensors.rxSnr": 1}
+
+
+def test_each_port_has_the_error_rate_of_its_own_light() -> None:
+    """``vdmDiagsStats`` has the whole module's; newer services leave it out."""
+    rates = {"min": 0, "max": 4e-8, "avg": 1e-8, "cur": 2e-8}
+    perf = {
+        "mediaPortVdmStats": {"eth1/1/1": {"datapathBER": rates, "fecTailCurr": 4}},
+        "hostPortVdmStats": {"eth1/1/1": {"datapathBER": {"cur": 0.5}}},
+        "statsCollectionTme": STAMP,
+    }
+    stats = {**MODULE["tcvrStats"], "vdmPerfMonitorStats": perf}
+    found = cells(decode({"0": {**MODULE, "tcvrStats": stats}}))
+    assert found == {"eth1-1-1": {**LEFT, "pre_fec_bit_error_rate": 2e-8}, "eth1-1-5": RIGHT}
+
+
+@pytest.mark.parametrize("in_base64", [False, True])
+def test_contents_of_fsdb(in_base64: bool) -> None:
+    inside = json.dumps({"eth1/1/1": STATS}).encode()
+    contents = (base64.b64encode(inside) if in_base64 else inside).decode()
+    document = {"leaf1": {"contents": contents, "protocol": 2, "metadata": {}}}
+    assert cells(decode(document)) == cells(decode({"eth1/1/1": STATS}))
+    assert not decode({"contents": "\u00e9 [", "protocol": 3}).readings
 
 
 def test_the_same_module_from_other_places() -> None:
