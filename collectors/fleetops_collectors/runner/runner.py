@@ -111,12 +111,14 @@ class CollectorRunner:
             for supervisor in self._supervisors
             for target in supervisor.config.targets
         ]
-        attempts = await asyncio.gather(
-            *(supervisor.attempt(target) for supervisor, target in pairs)
-        )
-        read = zip(pairs, attempts, strict=True)
-        await self._deliver([supervisor.delivery(attempt) for (supervisor, _), attempt in read])
-        await self._finish()
+        try:
+            attempts = await asyncio.gather(
+                *(supervisor.attempt(target) for supervisor, target in pairs)
+            )
+            read = zip(pairs, attempts, strict=True)
+            await self._deliver([supervisor.delivery(attempt) for (supervisor, _), attempt in read])
+        finally:
+            await self._finish()
         return list(attempts)
 
     async def update_topology(self, topology: Topology) -> None:
@@ -177,7 +179,16 @@ class CollectorRunner:
             get_logger("collect").error("cursors not saved", error=str(error))
 
     async def _finish(self) -> None:
-        """Sends what waits, announces the stop, logs the collectors out."""
+        """Sends what waits, announces the stop, and logs the collectors out whatever happens."""
+        try:
+            await self._say_good_bye()
+        finally:
+            await self._close_collectors()
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._bus_thread, self._outbox.close)
+            self._bus_thread.shutdown()
+
+    async def _say_good_bye(self) -> None:
         last = [self._queue.get_nowait() for _ in range(self._queue.qsize())]
         for supervisor in self._supervisors:
             last.append(Delivery(supervisor.batcher.flush()))
@@ -185,10 +196,6 @@ class CollectorRunner:
         await self._deliver(
             [Delivery(self._reports(each, stopping=True)) for each in self._supervisors]
         )
-        await self._close_collectors()
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._bus_thread, self._outbox.close)
-        self._bus_thread.shutdown()
 
     async def _close_collectors(self) -> None:
         """Logs all of them out; one that fails keeps none of the others logged in."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -222,6 +223,35 @@ def test_a_collector_that_cannot_close_keeps_no_other_open(
     assert isinstance(second, ScriptedCollector)
     assert second.closed
     assert run.reports()[-1].stopping
+
+
+def test_a_disk_that_fails_keeps_no_collector_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(messages: object) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    run = Run(tmp_path, scripted(answer, TARGETS[:1]))
+    monkeypatch.setattr(run.runner._outbox, "deliver", fail)
+    with pytest.raises(OSError, match="input/output error"):
+        run.for_seconds(5)
+    (supervisor,) = run.runner._supervisors
+    assert isinstance(supervisor.collector, ScriptedCollector)
+    assert supervisor.collector.closed
+
+
+def test_once_that_is_broken_off_keeps_no_collector_open(tmp_path: Path) -> None:
+    run = Run(tmp_path, scripted(lambda target, clock: 60.0, TARGETS[:1], deadline_seconds=60))
+
+    async def main() -> None:
+        async with asyncio.timeout(0.2):
+            await run.runner.run_once()
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(main())
+    (supervisor,) = run.runner._supervisors
+    assert isinstance(supervisor.collector, ScriptedCollector)
+    assert supervisor.collector.closed
 
 
 def test_a_changed_topology_is_published(tmp_path: Path) -> None:
