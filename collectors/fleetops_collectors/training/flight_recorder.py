@@ -170,9 +170,20 @@ def _state(
         ranks=ranks,
         entered=max(entered, _count(counts, "last_enqueued_collective")),
         completed=max(completed, _count(counts, "last_completed_collective")),
-        waiting=_first_open(collectives, ranks),
+        waiting=_first_open(_behind_the_last_done(collectives), ranks),
         waiting_for_peer=_first_open(filter(_is_between_peers, entries), ranks),
     )
+
+
+def _behind_the_last_done(collectives: Sequence[dict[Any, Any]]) -> Sequence[dict[Any, Any]]:
+    """Those that may still be waited in: the collectives of one group end in their order.
+
+    Parts of a gather of uneven sizes have numbers of their own before PyTorch 2.5, and no end.
+    """
+    for place in range(len(collectives) - 1, -1, -1):
+        if collectives[place].get("state") == "completed":
+            return collectives[place + 1 :]
+    return collectives
 
 
 def _first_open(entries: Iterable[dict[Any, Any]], ranks: tuple[int, ...]) -> Waiting | None:

@@ -125,6 +125,12 @@ class TestFlightRecorder:
         assert not found.events
         assert values(found)["node001/job81/rank0", "collectives_completed_total"] == 13
 
+    def test_a_collective_before_one_that_is_done_is_done(self) -> None:
+        parts = [entry(n, "scheduled", operation="nccl:_broadcast_oop") for n in (12, 13)]
+        whole = entry(13, "completed", record_id=14, operation="nccl:coalesced")
+        assert not decoded(*dumps({0: dump([*parts, whole])})).events
+        assert decoded(*dumps({0: dump([*parts, whole, entry(15, "started")])})).events
+
     def test_many_ends_of_the_same_operations_cost_no_time(self) -> None:
         parts = [entry(1, "scheduled", record_id=n) for n in range(5_000)]
         wholes = [entry(1, "scheduled", operation="nccl:coalesced")] * 5_000
