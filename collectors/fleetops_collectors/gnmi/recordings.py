@@ -33,6 +33,8 @@ _TREES: dict[str, Path] = {
 """Where the data alone may begin, and what stands above: a reply to a list begins with it."""
 _DATASTORE = re.compile(r"(?i)oc[-_]yang|\w+_db|others|events")
 """Targets of SONiC that name where the data is kept, not whose it is."""
+_POLLED = re.compile(rb"(?m)^received sync response .*$")
+"""What gnmic writes between messages where it polls."""
 _POSITION = re.compile(r"(.+)\.(\d{1,6})")
 """gnmic flattens lists into ``channel.0``."""
 
@@ -44,7 +46,7 @@ def notifications_of(data: bytes, where: str) -> Iterator[Notification]:
         InputError: it is neither JSON nor lines of ``path: value``.
     """
     try:
-        documents = parse_documents(data, where)
+        documents = parse_documents(_POLLED.sub(b"", data), where)
     except InputError:
         flat = _flat_lines(data)
         if flat is None:

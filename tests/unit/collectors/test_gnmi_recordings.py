@@ -99,6 +99,9 @@ ALL = [*LEAVES.items(), (LANES_AT, LANES)]
 SHAPES = {
     "gnmic json, indented": "\n".join(json.dumps(gnmic_json(*one), indent=2) for one in ALL),
     "gnmic json, lines": "\n".join(json.dumps(gnmic_json(*one)) for one in ALL),
+    "gnmic json, polled": "\nreceived sync response 'true' from '10.0.0.1:6030'\n".join(
+        json.dumps(gnmic_json(*one), indent=2) for one in ALL
+    ),
     "gnmic get": json.dumps([gnmic_json(*one) for one in ALL]),
     "gnmic event": event_lines(),
     "pygnmi": json.dumps([*(pygnmi(*one) for one in ALL), {"sync_response": True}]),
