@@ -12,7 +12,7 @@ from collections.abc import Iterable, Set
 from fleetops_collectors.redfish.crawl import with_inner
 from fleetops_collectors.redfish.metric_reports import Key
 from fleetops_collectors.redfish.names import Names
-from fleetops_collectors.redfish.properties import kind_of, properties_of
+from fleetops_collectors.redfish.properties import is_part_of_more, kind_of, properties_of
 from fleetops_collectors.redfish.routes import holds_readings, names_devices
 from fleetops_collectors.redfish.sensors import measures_a_leak, read_sensor
 from fleetops_collectors.redfish.tree import Tree, type_of, uri_of
@@ -60,7 +60,7 @@ def _needs(uri: str, resource: Json, names: Names) -> frozenset[Key]:
                 needed.add((item_uri, ()))
             continue
         subject = names.subject(item_uri)
-        if subject is None:
+        if subject is None or is_part_of_more(item_uri, subject, names):
             continue
         for one in properties_of(kind_of(item_uri, item), subject.device_class):
             if any(True for _ in dig(item, one.path)):

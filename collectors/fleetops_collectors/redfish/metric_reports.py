@@ -16,7 +16,12 @@ from typing import Generic, NamedTuple, TypeVar
 
 from fleetops_collectors.redfish.cells import Cells, Given, Subject
 from fleetops_collectors.redfish.names import Names
-from fleetops_collectors.redfish.properties import Property, kind_of, properties_of
+from fleetops_collectors.redfish.properties import (
+    Property,
+    is_part_of_more,
+    kind_of,
+    properties_of,
+)
 from fleetops_collectors.redfish.sensors import measures_a_leak, read_sensor
 from fleetops_collectors.redfish.tree import Tree
 from fleetops_collectors.redfish.values import Json, objects_of, state_of, text_of, time_of
@@ -114,7 +119,7 @@ class Meanings:
 
     def _place(self, uri: str, tree: Tree) -> _Place | None:
         subject = self._names.subject(uri)
-        if subject is None:
+        if subject is None or is_part_of_more(uri, subject, self._names):
             return None
         kind = kind_of(uri, tree.get(uri, {}))
         return _Place(subject, (kind, "Port") if kind == "PortMetrics" else (kind,))
@@ -207,7 +212,7 @@ class ReportReader:
         detectors: Set[Subject],
         within: timedelta,
     ) -> bool:
-        if pointer not in ("", "/Reading"):
+        if pointer.removeprefix("/") not in ("", "Reading"):
             return False
         sensor = self._tree.get(uri, {})
         if self._meanings.is_leak(uri, sensor):

@@ -42,7 +42,7 @@ _CIRCUITS = {
 _RAILS = frozenset({"RailVoltage", "RailCurrentAmps", "RailPowerWatts"})
 """One rail is a supply's output; of several it is not said which one feeds the busbar."""
 _TOTALS = frozenset({"EnvironmentMetrics", "Power"})
-"""Resources of a chassis that sum up what is in it."""
+"""Resources that sum up what is in the one they stand below."""
 _GATED_BY_STATE = frozenset({"redundancy_lost", "fan_redundancy_lost"})
 """Metrics that say nothing unless the part is enabled: a disabled group has no redundancy to
 lose."""
@@ -104,7 +104,7 @@ class PropertyReader:
     def read(self, uri: str, resource: Json) -> None:
         """Reads one resource, if the catalog knows its type and its device has a table."""
         subject = self._names.subject(uri)
-        if subject is None or self._is_part_of_more(uri, subject):
+        if subject is None or is_part_of_more(uri, subject, self._names):
             return
         kind = kind_of(uri, resource)
         for one in properties_of(kind, subject.device_class):
@@ -142,13 +142,16 @@ class PropertyReader:
             interval=sensing_interval(sensor),
         )
 
-    def _is_part_of_more(self, uri: str, subject: Subject) -> bool:
-        """Whether it is the total of a board inside a chassis, which is not the host's total."""
-        parts = segments(uri)
-        if subject.device_class != "host" or parts[0] != "Chassis" or len(parts) < 3:  # noqa: PLR2004
-            return False
-        chassis = self._names.resource(f"{ROOT}/Chassis/{parts[1]}")
-        return parts[2] in _TOTALS and bool(links(chassis, "ContainedBy"))
+
+def is_part_of_more(uri: str, subject: Subject, names: Names) -> bool:
+    """Whether it sums up a part of a host (a processor, a board in a chassis), and not the host."""
+    parts = segments(uri)
+    if subject.device_class != "host" or parts[-1] not in _TOTALS:
+        return False
+    if len(parts) > 3:  # noqa: PLR2004 (Chassis, its id, EnvironmentMetrics)
+        return True
+    chassis = names.resource(f"{ROOT}/Chassis/{parts[1]}") if parts[0] == "Chassis" else {}
+    return bool(links(chassis, "ContainedBy"))
 
 
 def reading_time(sensor: Json) -> datetime | None:

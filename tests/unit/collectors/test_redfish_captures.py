@@ -63,7 +63,7 @@ def cell(result: Decoded, device: str, metric: str) -> Reading:
             "public-liquid-cooled-server",
             {"power_unit": 25, "host": 15, "coolant_unit": 6},
             {"good": 40, "absent": 6},
-            6,
+            7,  # rails of a supply, and the power of one processor, which is not the host's
             2,
         ),
     ],

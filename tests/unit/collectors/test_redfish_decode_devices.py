@@ -102,6 +102,12 @@ class TestMetricReports:
         }
         assert result.unmapped == {"/Unheard/Of": 1}
 
+    @pytest.mark.parametrize("pointer", ["", "#/Reading", "#Reading"])
+    def test_a_sensor_is_named_with_its_reading_or_without(self, pointer: str) -> None:
+        uri = f"{V1}/Chassis/HGX_GPU_0/Sensors/HGX_GPU_0_TEMP_0{pointer}"
+        found = decode(self.report((uri, "48.5", "2026-06-01T11:59:59Z")))
+        assert only(found).value == 48.5
+
     def test_a_resource_is_believed_before_a_report(self) -> None:
         fresh = "2026-06-01T11:59:59Z"
         environment = resource(
@@ -235,6 +241,27 @@ class TestHosts:
         board = chassis("Board", 5000.0, ContainedBy=link(f"{V1}/Chassis/Tray"))
         assert only(decode(*chassis("Tray", 6100.0), *board)).value == 6100.0
         assert decode(*board).readings == []
+
+    @pytest.mark.parametrize(
+        "part",
+        [
+            "Systems/S/Processors/CPU_0",
+            "Chassis/Tray/NetworkAdapters/NIC_0",
+            "Chassis/Tray/PCIeDevices/0",
+        ],
+    )
+    def test_the_power_of_a_part_is_not_the_host_s(self, part: str) -> None:
+        uri = f"{V1}/{part}/EnvironmentMetrics"
+        metrics = resource(uri, "EnvironmentMetrics", PowerWatts={"Reading": 120.0})
+        power = resource(
+            f"{V1}/Chassis/Tray/Power", "Power", PowerControl=[{"PowerConsumedWatts": 900}]
+        )
+        report = resource(
+            f"{V1}/TelemetryService/MetricReports/All",
+            "MetricReport",
+            MetricValues=[{"MetricProperty": f"{uri}#/PowerWatts/Reading", "MetricValue": "130"}],
+        )
+        assert only(decode(metrics, power, report)).value == 900
 
     def test_hottest_and_slowest(self) -> None:
         result = decode(
