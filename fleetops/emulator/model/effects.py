@@ -37,6 +37,19 @@ class Scope(StrEnum):
     JOB = "jobs"
     STAGE = "stages"
     """Pipeline stages of all jobs, one job after the other."""
+    COLLECTOR = "collectors"
+    """What reads a class of devices; it is no part of the site (:data:`COLLECTORS`)."""
+
+
+COLLECTORS = (
+    "accelerator",
+    "host",
+    "fabric_port",
+    "power_unit",
+    "coolant_unit",
+    "training_rank",
+)
+"""One for each class of devices, called by it: where rows pass on their way to the bus."""
 
 
 class Blend(StrEnum):
@@ -79,10 +92,13 @@ def _level(scope: Scope, about: str) -> Channel:
 CHANNELS: Final[Mapping[str, Channel]] = MappingProxyType(
     {
         # accelerators
+        "xid": _level(Scope.ACCELERATOR, "code that the driver reports; its last one stays"),
         "gone": _level(Scope.ACCELERATOR, "1: it no longer answers, on the bus or anywhere"),
         "hung": _level(Scope.ACCELERATOR, "1: its rank makes no progress; it looks busy"),
+        "unreadable": _level(Scope.ACCELERATOR, "1: the driver has no reading of it; it is listed"),
         "slowness": _factor(Scope.ACCELERATOR, "on compute time, with no thermal cause"),
         "conduction": _factor(Scope.ACCELERATOR, "on the resistance from die to plate"),
+        "part_clock": _factor(Scope.ACCELERATOR, "on the nominal clock: another part number"),
         "clock_cap": _factor(Scope.ACCELERATOR, "on the highest clock"),
         "power_cap": _factor(Scope.ACCELERATOR, "on the power limit"),
         "correctable_errors_per_hour": _addend(Scope.ACCELERATOR, "corrected memory errors"),
@@ -97,6 +113,7 @@ CHANNELS: Final[Mapping[str, Channel]] = MappingProxyType(
         "sensor_lost": _level(Scope.ACCELERATOR, "1: the core's temperature reads as nothing"),
         # hosts
         "down": _level(Scope.HOST, "1: the host answers nowhere and its ranks are gone"),
+        "released": _level(Scope.HOST, "1: the job goes on without the host's ranks"),
         "conductance": _factor(Scope.HOST, "on the hydraulic conductance of the tray"),
         "airflow": _factor(Scope.HOST, "on the air that the fans move"),
         "inlet_kelvin": _addend(Scope.HOST, "on the air at the inlet"),
@@ -129,6 +146,8 @@ CHANNELS: Final[Mapping[str, Channel]] = MappingProxyType(
         "battery_health": _factor(Scope.BATTERY, "on a battery's capacity"),
         # fabric
         "link_down": _level(Scope.PORT, "1: no link"),
+        "port_gone": _level(Scope.PORT, "1: the adapter is off the bus: no link, and not listed"),
+        "goodput": _factor(Scope.PORT, "on what the link carries, at its full rate"),
         "rate": _factor(Scope.PORT, "on the link's rate"),
         "bit_errors": _addend(Scope.PORT, "decades on the bit error rate"),
         "receive_power": _factor(Scope.PORT, "on the light that arrives"),
@@ -141,12 +160,18 @@ CHANNELS: Final[Mapping[str, Channel]] = MappingProxyType(
         "communication": _factor(Scope.JOB, "on the time of collectives"),
         "data_wait": _factor(Scope.JOB, "on the time to wait for input"),
         "batch": _factor(Scope.JOB, "on the work of a step, power included"),
+        "long_batches": _addend(Scope.JOB, "on the chance that a replica draws a long batch"),
         "spread": _addend(Scope.JOB, "of ln(compute) from rank to rank and step to step"),
         "paused": _level(Scope.JOB, "1: it holds its hosts and does nothing"),
         "ended": _level(Scope.JOB, "1: it is gone and its hosts are idle"),
         "crashed": _level(Scope.JOB, "1: its processes ended with an error"),
         "phase": _level(Scope.JOB, "number of the phase it is in, out of turn; 0 for none"),
         "stage": _factor(Scope.STAGE, "on the compute time of a pipeline stage"),
+        # rows on their way (fleetops/emulator/delivery.py)
+        "collector_down": _level(Scope.COLLECTOR, "1: it reads nothing"),
+        "late_seconds": _level(Scope.COLLECTOR, "by which its batches come late"),
+        "duplicated": _addend(Scope.COLLECTOR, "share of its batches that come twice"),
+        "reordered": _addend(Scope.COLLECTOR, "share of its batches that later ones overtake"),
     }
 )
 

@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from fleetops.emulator.groups import NONE
+from fleetops.emulator.groups import NONE, Indices
 from fleetops.emulator.model.coolant import Coolant
-from fleetops.emulator.model.effects import Effects, Floats, Scope
+from fleetops.emulator.model.effects import COLLECTORS, Effects, Floats, Scope
 from fleetops.emulator.model.heat import Heat
 from fleetops.emulator.model.jobs import Jobs
 from fleetops.emulator.model.links import Links
@@ -83,6 +83,7 @@ class Fleet:
             if len(jobs.job_of_accelerator)
             else NONE,
         )
+        self._uplinks, self._leaf_of_uplink = _uplinks(site)
         self.ticks = 0
         self._advance(-options.warm_up_seconds, math.ceil(
             options.warm_up_seconds / options.tick_seconds
@@ -116,8 +117,8 @@ class Fleet:
     def _step(self, now: float) -> None:
         state, effects, site = self.state, self.effects, self.site
         clock, seconds = state.heat.clock_ratio, self.tick_seconds
-        works = state.links.gigabits_per_second / site.ports.gigabits_per_second
-        state.jobs.advance(seconds, np.maximum(clock, 0.05), self._link_share(works), effects)
+        share = self._link_share(state.links.capacity_ratio)
+        state.jobs.advance(seconds, np.maximum(clock, 0.05), share, effects)
         self._brake(effects)
         ambient = np.full(len(site.hosts), day_kelvin(self.options.began, now))
         steps = max(math.ceil(seconds / HEAT_STEP_SECONDS), 1)
@@ -129,6 +130,9 @@ class Fleet:
             state.power.step(seconds / steps, state.heat.host_watts, effects)
         self._move_traffic(seconds, effects)
         state.errors.step(seconds, effects)
+        # the driver keeps its last code until its host starts anew
+        booted = effects["down"][site.host_of_accelerator] <= 0.0
+        state.last_xid = np.where(effects["xid"] > 0.0, effects["xid"], state.last_xid) * booted
 
     def _brake(self, effects: Effects) -> None:
         """A rack over its limit holds its accelerators' clocks; a dark one is down."""
@@ -140,10 +144,19 @@ class Fleet:
             effects.apply("down", np.flatnonzero(site.rack_of_host == rack), 1.0, 1.0)
 
     def _link_share(self, works: Floats) -> Floats:
-        """(accelerators,) share of its backend link's rate that each accelerator has."""
+        """(accelerators,) share of its backend link's rate that each accelerator has.
+
+        A leaf that lost uplinks has so much less for all below it: spines are non-blocking.
+        """
+        ports, leaf = self.site.ports, self._leaf_of_uplink
         share = np.ones(len(self.site.accelerators))
-        ports = np.flatnonzero(self.site.ports.accelerator_of != NONE)
-        np.minimum.at(share, self.site.ports.accelerator_of[ports], works[ports])
+        uplinks = np.bincount(leaf, minlength=len(self.site.switches))
+        up = np.bincount(leaf, works[self._uplinks], minlength=len(self.site.switches))
+        through = np.where(uplinks > 0, up / np.maximum(uplinks, 1), 1.0)
+        own = np.flatnonzero(ports.accelerator_of != NONE)
+        above = ports.switch_of[ports.peer[own]]
+        least = works[own] * np.where(ports.peer[own] == NONE, 1.0, through[above])
+        np.minimum.at(share, ports.accelerator_of[own], least)
         return share
 
     def _move_traffic(self, seconds: float, effects: Effects) -> None:
@@ -175,8 +188,19 @@ class Fleet:
 
 def sizes(site: Site) -> dict[Scope, int]:
     """Number of devices by scope, jobs and stages apart."""
-    kinds = (scope for scope in Scope if scope not in {Scope.JOB, Scope.STAGE})
-    return {scope: len(site.names(scope.value)) for scope in kinds}
+    apart = {Scope.JOB, Scope.STAGE, Scope.COLLECTOR}
+    standing = {scope: len(site.names(scope.value)) for scope in Scope if scope not in apart}
+    return standing | {Scope.COLLECTOR: len(COLLECTORS)}
+
+
+def _uplinks(site: Site) -> tuple[Indices, Indices]:
+    """Ports of leaves that lead to a spine, and the leaf of each."""
+    ports = site.ports
+    leaves = np.array([switch.is_leaf for switch in site.switches], dtype=np.bool_)
+    linked = np.flatnonzero((ports.switch_of != NONE) & (ports.peer != NONE))
+    leads_up = linked[ports.switch_of[ports.peer[linked]] != NONE]
+    found = leads_up[leaves[ports.switch_of[leads_up]]] if len(leaves) else leads_up
+    return found, ports.switch_of[found]
 
 
 def day_kelvin(began: datetime, seconds: float) -> float:

@@ -138,7 +138,9 @@ class Heat:
         )
         braked = np.minimum(effects["clock_cap"], by_power)
         self.clock_ratio = towards(
-            self.clock_ratio, np.minimum(cap, braked), seconds / CLOCK_SECONDS
+            self.clock_ratio,
+            np.minimum(cap, braked) * effects["part_clock"],
+            seconds / CLOCK_SECONDS,
         )
         # a board enforces its limit at once, only the thermal control takes its time
         self.clock_ratio = np.minimum(self.clock_ratio, braked)

@@ -26,6 +26,15 @@ MAX_STEPS_DRAWN = 3
 LEAST_RATE = 0.02
 """A dead link makes collectives fifty times slower: nothing ends before somebody's time-out."""
 DEMANDS = ("compute", "memory", "network", "scale_up", "power")
+PHASES = ("checkpoint", "evaluation", "compile", "restore")
+"""A phase that a fault forces is numbered by its place here, from 1."""
+FORCED_DEMANDS = {
+    "checkpoint": (0.0, 0.1, 0.3, 0.0, 0.2),
+    "evaluation": (0.3, 0.4, 0.1, 0.2, 0.75),
+    "compile": (0.0, 0.02, 0.0, 0.0, 0.03),
+    "restore": (0.0, 0.15, 0.4, 0.0, 0.15),
+}
+"""Where the workload has no such phase of its own (assumed), in the order of :data:`DEMANDS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,22 @@ class Step:
     compute_seconds: Floats
     communication_seconds: Floats
     data_wait_seconds: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What steps meet beside the workload's own chance; arrays are (ranks,)."""
+
+    factors: Floats
+    """On compute time."""
+    working: NDArray[np.bool_]
+    """Ranks that take part."""
+    communication: float = 1.0
+    data_wait: float = 1.0
+    spread: float = 0.0
+    """Added to the deviation of ln(compute)."""
+    long_batches: float = 0.0
+    """Added to the chance of a long batch."""
 
 
 def vector(demand: Demand) -> Floats:
@@ -79,8 +104,8 @@ class Job:
         self._last_stage = np.where(
             self.stage_of == self.stages - 1, float(workload.parallel.last_stage_factor), 1.0
         )
-        self._neutral = np.ones(self.ranks)
-        self._current = self._draw(1, self._neutral, 1.0, 1.0, 0.0)
+        self._neutral = Conditions(np.ones(self.ranks), np.ones(self.ranks, dtype=np.bool_))
+        self._current = self._draw(1, self._neutral)
         self.last = self._current
         self._left_seconds = self._current.step_seconds
         self.phase: Phase | None = self._begins_with()
@@ -117,38 +142,54 @@ class Job:
             (demands, ranks) what the ranks asked for on the mean of the time.
         """
         self._shares[:] = 0.0
-        if effects["ended"][index] or effects["crashed"][index]:
+        working = effects["released"][self._host_of_rank] <= 0.0
+        if effects["ended"][index] or effects["crashed"][index] or not working.any():
             return self._shares
         gone = effects["gone"][self.accelerators] + effects["hung"][self.accelerators]
-        self.stalled = bool(gone.any() or effects["down"][self.hosts].any())
+        gone = gone + effects["down"][self._host_of_rank]
+        self.stalled = bool((gone * working).any())
         forced = int(effects["phase"][index])
         if self.stalled or effects["paused"][index]:
             self._account(seconds, vector(self.workload.waiting) * (1.0 - effects["paused"][index]))
-        elif forced and forced <= len(self.workload.phases):
-            self.phase = self.workload.phases[forced - 1]
-            self._account(seconds, vector(self.phase.demand))
+        elif forced:
+            self._account(seconds, self._forced_demand(PHASES[forced - 1]))
         elif self.trains:
-            self._train(seconds, self._factors(clock, index, effects), links, index, effects)
+            self._train(seconds, self._conditions(clock, links, working, index, effects))
         else:
             self._serve(seconds, index, effects)
-        return self._shares / seconds
+        return self._shares * working / seconds
 
-    def _factors(self, clock: Floats, index: int, effects: Effects) -> Floats:
-        """(ranks,) on compute time."""
+    def _forced_demand(self, phase: str) -> Floats:
+        own = (vector(one.demand) for one in self.workload.phases if one.name == phase)
+        return next(own, np.array(FORCED_DEMANDS[phase]))
+
+    def _conditions(
+        self,
+        clock: Floats,
+        links: Floats,
+        working: NDArray[np.bool_],
+        index: int,
+        effects: Effects,
+    ) -> Conditions:
         slow = effects["slowness"][self.accelerators] * effects["job_slowness"][index]
         stage = effects["stage"][self._stage_offset + self.stage_of]
-        factors: Floats = slow * stage * effects["batch"][index] / clock[self.accelerators]
-        return factors
+        # the ranks that are left share the same global batch
+        share = effects["batch"][index] * self.ranks / working.sum()
+        rate = max(float(links[self.accelerators][working].min()), LEAST_RATE)
+        return Conditions(
+            factors=slow * stage * share / clock[self.accelerators],
+            working=working,
+            communication=float(effects["communication"][index]) / rate,
+            data_wait=float(effects["data_wait"][index]),
+            spread=float(effects["spread"][index]),
+            long_batches=float(effects["long_batches"][index]),
+        )
 
     _stage_offset = 0
     """Of its stages among those of all jobs; set by whoever holds them all."""
+    _host_of_rank: Indices
 
-    def _train(
-        self, seconds: float, factors: Floats, links: Floats, index: int, effects: Effects
-    ) -> None:
-        rate = max(float(links[self.accelerators].min()), LEAST_RATE)
-        communication = float(effects["communication"][index]) / rate
-        wait, spread = float(effects["data_wait"][index]), float(effects["spread"][index])
+    def _train(self, seconds: float, conditions: Conditions) -> None:
         left, drawn = seconds, 0
         while left > 0.0:
             if self.phase is not None:
@@ -174,7 +215,7 @@ class Job:
                 self._account_step(spent)
                 left -= spent
             number = self.last.number + skipped
-            self._current = self._draw(number + 1, factors, communication, wait, spread)
+            self._current = self._draw(number + 1, conditions)
             self._left_seconds = self._current.step_seconds
             self._enter_phase(number)
 
@@ -199,7 +240,7 @@ class Job:
 
     def _serve(self, seconds: float, index: int, effects: Effects) -> None:
         """Requests come as the seed and the round say; each replica is busy for a share of them."""
-        self._current = self._draw(self.last.number + 1, self._neutral, 1.0, 1.0, 0.0)
+        self._current = self._draw(self.last.number + 1, self._neutral)
         self.last = self._current
         busy = np.clip(
             self._current.compute_seconds
@@ -224,21 +265,19 @@ class Job:
     def _rng(self, step: int) -> np.random.Generator:
         return np.random.Generator(np.random.Philox(key=[self._seed, step + 1]))
 
-    def _draw(
-        self, number: int, factor: Floats, communication: float, wait: float, spread: float
-    ) -> Step:
+    def _draw(self, number: int, conditions: Conditions) -> Step:
         """One step: every rank's compute time, and the wait that the slowest imposes."""
         rng, step = self._rng(number), self.workload.step
-        noise = np.exp(rng.normal(0.0, float(step.noise_ratio) + spread, self.ranks))
-        replicas = rng.random(int(self.data_rank_of.max()) + 1) < float(step.long_batch_probability)
+        noise = rng.normal(0.0, float(step.noise_ratio) + conditions.spread, self.ranks)
+        chance = float(step.long_batch_probability) + conditions.long_batches
+        replicas = rng.random(int(self.data_rank_of.max()) + 1) < chance
         long_batch = np.where(replicas, float(step.long_batch_factor), 1.0)[self.data_rank_of]
-        compute = (
-            float(step.compute_seconds)
-            * self._spread * self._last_stage * noise * long_batch * factor
-        )  # fmt: skip
-        waited = float(step.data_wait_seconds) * wait * rng.lognormal(0.0, 0.3, self.ranks)
-        longest = float((compute + waited).max())
-        step_seconds = longest + float(step.communication_seconds) * communication
+        own = self._spread * self._last_stage * np.exp(noise) * long_batch
+        compute = float(step.compute_seconds) * own * conditions.factors
+        wait = float(step.data_wait_seconds) * conditions.data_wait
+        waited = wait * rng.lognormal(0.0, 0.3, self.ranks)
+        longest = float((compute + waited)[conditions.working].max())
+        step_seconds = longest + float(step.communication_seconds) * conditions.communication
         return Step(number, step_seconds, compute, step_seconds - compute - waited, waited)
 
 
@@ -251,6 +290,7 @@ class Jobs:
         offset = 0
         for job in self.jobs:
             job._stage_offset = offset
+            job._host_of_rank = site.host_of_accelerator[job.accelerators]
             offset += job.stages
         self.stages = offset
         self._host_of = site.host_of_accelerator
@@ -279,10 +319,14 @@ class Jobs:
         self.load = self._idle_load.copy()
         for index, job in enumerate(self.jobs):
             demand[:, job.accelerators] = job.advance(seconds, clock, links, index, effects)
-            holds = not (effects["ended"][index] or effects["crashed"][index])
-            self.memory_ratio[job.accelerators] = float(job.workload.memory_ratio) * holds
-            if holds and not effects["paused"][index]:
-                self.load[job.hosts] = float(job.workload.processor_load)
+            runs = not (effects["ended"][index] or effects["crashed"][index])
+            holds = runs * (effects["released"] <= 0.0)
+            self.memory_ratio[job.accelerators] = (
+                float(job.workload.memory_ratio) * holds[job._host_of_rank]
+            )
+            if not effects["paused"][index]:
+                busy = job.hosts[holds[job.hosts] > 0]
+                self.load[busy] = float(job.workload.processor_load)
         works = 1.0 - np.maximum(effects["gone"], effects["down"][self._host_of])
         self.demand = dict(zip(DEMANDS, demand * works, strict=True))
 

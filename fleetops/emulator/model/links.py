@@ -52,6 +52,8 @@ class Links:
         self._host_of, self._switch_of = site.ports.host_of, site.ports.switch_of
 
         self.up: Floats = np.ones(count)
+        self.capacity_ratio: Floats = np.ones(count)
+        """Of its nominal rate, what each link carries."""
         self.gigabits_per_second: Floats = site.ports.gigabits_per_second.copy()
         self.transmit_bytes: Floats = np.floor(rng.uniform(1e12, 9e13, count))
         self.receive_bytes: Floats = np.floor(rng.uniform(1e12, 9e13, count))
@@ -85,9 +87,16 @@ class Links:
             effects: what is wrong.
         """
         self._connect(effects)
-        self.gigabits_per_second = self.ports.gigabits_per_second * effects["rate"] * self.up
+        rate = np.minimum(effects["rate"], effects["rate"][self._peer])
+        self.gigabits_per_second = self.ports.gigabits_per_second * rate * self.up
         self._shine(seconds, air_celsius, effects)
-        sent = self.gigabits_per_second * BITS_PER_GIGABIT / 8.0 * np.clip(demand, 0.0, 1.0)
+        self.capacity_ratio = (
+            self.gigabits_per_second
+            / self.ports.gigabits_per_second
+            * np.minimum(effects["goodput"], effects["goodput"][self._peer])
+        )
+        carried = self.ports.gigabits_per_second * self.capacity_ratio * BITS_PER_GIGABIT / 8.0
+        sent = carried * np.clip(demand, 0.0, 1.0)
         sent = np.floor(sent * seconds)
         self.transmit_bytes = self.transmit_bytes + sent
         self.receive_bytes = self.receive_bytes + sent[self._peer]
@@ -95,7 +104,7 @@ class Links:
 
     def _connect(self, effects: Effects) -> None:
         """A link is up when both ends are, and what they stand in."""
-        end = 1.0 - effects["link_down"]
+        end = 1.0 - np.maximum(effects["link_down"], effects["port_gone"])
         hosts, switches = self._host_of != NONE, self._switch_of != NONE
         end[hosts] *= 1.0 - effects["down"][self._host_of[hosts]]
         end[switches] *= 1.0 - effects["switch_down"][self._switch_of[switches]]

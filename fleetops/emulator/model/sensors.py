@@ -38,6 +38,7 @@ class Sensors:
         self._site = site
         self._state = state
         self._rng = rng
+        self._counted_from: dict[str, Floats] = {}
         self.rosters = rosters(site, state.jobs)
         self._liquid = is_liquid(site)
         self._offset = {
@@ -80,7 +81,7 @@ class Sensors:
 
     def _accelerators(self, table: Table, effects: Effects) -> None:
         state, count = self._state, len(self._site.accelerators)
-        heat, jobs, errors = state.heat, state.jobs, state.errors
+        heat, jobs = state.heat, state.jobs
         on = 1.0 - effects["down"][self._site.host_of_accelerator]
         table.present = (effects["gone"] < 1.0) & (on > 0.0)
         works = (jobs.job_of_accelerator >= 0) & (jobs.memory_ratio > 0.0)
@@ -90,15 +91,21 @@ class Sensors:
         table.put("memory_temperature_celsius", heat.memory_celsius + self._offset["accelerator"])
         table.put("power_watts", np.maximum(heat.watts + self._noise(count, 1.5), 0.0))
         table.put("power_limit_watts", heat.power_limit_watts)
-        table.put("energy_joules", np.floor(heat.energy_joules))
+        table.put("energy_joules", self._counted("energy", np.floor(heat.energy_joules), effects))
         clock = np.where(works, self._nominal * heat.clock_ratio, self._idle_clock)
         table.put(
             "sm_clock_megahertz", np.rint(clock / CLOCK_GRID_MEGAHERTZ) * CLOCK_GRID_MEGAHERTZ
         )
         table.put("memory_clock_megahertz", self._memory_clock)
         table.put("throttle_reasons", heat.throttle_reasons.astype(np.float64))
-        table.put("thermal_violation_seconds", heat.thermal_violation_seconds)
-        table.put("power_violation_seconds", heat.power_violation_seconds)
+        table.put(
+            "thermal_violation_seconds",
+            self._counted("thermal", heat.thermal_violation_seconds, effects),
+        )
+        table.put(
+            "power_violation_seconds",
+            self._counted("power", heat.power_violation_seconds, effects),
+        )
         self._activity(table, works)
         used = np.floor(self._memory * jobs.memory_ratio)
         reserved = np.floor(self._memory * RESERVED_RATIO)
@@ -108,22 +115,43 @@ class Sensors:
             "memory_free_bytes",
             _mebibytes(self._memory) - _mebibytes(used) - _mebibytes(reserved),
         )
-        table.put("ecc_correctable_total", errors["correctable_errors_per_hour"])
-        table.put("ecc_uncorrectable_total", errors["uncorrectable_errors_per_hour"])
+        self._accelerator_errors(table, effects)
+        table.put("pcie_link_generation", self._generation)
+        table.put("pcie_link_width", np.maximum(np.rint(self._width * effects["pcie_width"]), 1.0))
+        table.put("last_fault_code", state.last_xid)
+        silent = np.flatnonzero(effects["unreadable"] > 0.0)
+        table.hide(set(table.columns) - {"last_fault_code"}, silent)
+
+    def _accelerator_errors(self, table: Table, effects: Effects) -> None:
+        errors = self._state.errors
+        volatile = {
+            name: self._counted(name, errors[f"{name}_per_hour"], effects)
+            for name in ("correctable_errors", "uncorrectable_errors", "pcie_replays")
+        }
+        volatile["nvlink"] = self._counted("nvlink", errors["nvlink_errors_per_hour"], effects)
+        table.put("ecc_correctable_total", volatile["correctable_errors"])
+        table.put("ecc_uncorrectable_total", volatile["uncorrectable_errors"])
         table.put("remapped_rows_correctable_total", errors["remapped_rows_per_hour"])
         table.put("remapped_rows_uncorrectable_total", errors["uncorrectable_errors_per_hour"])
         table.put("row_remap_failed", effects["remap_failed"])
         table.put(
             "row_remap_pending",
-            (errors["uncorrectable_errors_per_hour"] > 0).astype(np.float64),
+            (volatile["uncorrectable_errors"] > 0).astype(np.float64),
         )
         table.put("sram_threshold_exceeded", effects["sram_threshold"])
-        table.put("pcie_replay_total", errors["pcie_replays_per_hour"])
-        table.put("pcie_link_generation", self._generation)
-        table.put("pcie_link_width", np.maximum(np.rint(self._width * effects["pcie_width"]), 1.0))
-        table.put("nvlink_crc_flit_errors_total", errors["nvlink_errors_per_hour"])
-        table.put("nvlink_replay_errors_total", np.floor(errors["nvlink_errors_per_hour"] / 2.0))
-        table.put("last_fault_code", state.last_xid)
+        table.put("pcie_replay_total", volatile["pcie_replays"])
+        table.put("nvlink_crc_flit_errors_total", volatile["nvlink"])
+        table.put("nvlink_replay_errors_total", np.floor(volatile["nvlink"] / 2.0))
+
+    def _counted(self, name: str, counts: Floats, effects: Effects) -> Floats:
+        """Counts of the driver: it begins at 0 when it is loaded, or its host starts anew."""
+        if effects.touches("counters_reset") or effects.touches("down"):
+            host = self._site.host_of_accelerator
+            anew = np.maximum(effects["counters_reset"], effects["down"])[host] > 0.0
+            began = self._counted_from.get(name, np.zeros(len(counts)))
+            self._counted_from[name] = np.where(anew, counts, began)
+        began = self._counted_from.get(name, np.zeros(1))
+        return counts - began
 
     def _activity(self, table: Table, works: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
         """What ran, in shares of time and of the part's best."""
@@ -243,7 +271,8 @@ class Sensors:
         table.put("optics_bias_milliamperes", links.bias_milliamperes * lit)
         host_of, switch_of = self._site.ports.host_of, self._site.ports.switch_of
         hosts, switches = host_of != NONE, switch_of != NONE
-        table.present[hosts] = effects["down"][host_of[hosts]] < 1.0
+        gone = np.maximum(effects["down"][host_of[hosts]], effects["port_gone"][hosts])
+        table.present[hosts] = gone < 1.0
         table.present[switches] = effects["switch_down"][switch_of[switches]] < 1.0
 
     def _power_units(self, table: Table, effects: Effects) -> None:
@@ -282,6 +311,7 @@ class Sensors:
             table.put(metric, full)
         batteries: dict[str, Floats] = {
             "charge_ratio": power.charge_ratio,
+            "state_of_health_ratio": effects["battery_health"],
             "output_power_watts": power.battery_watts,
         }
         for metric, values in batteries.items():
@@ -366,7 +396,8 @@ class Sensors:
             gone = effects["gone"][job.accelerators] + effects["ended"][index]
             gone = gone + effects["crashed"][index]
             host = self._site.host_of_accelerator[job.accelerators]
-            present.append((gone + effects["down"][host]) <= 0.0)
+            gone = gone + effects["down"][host] + effects["released"][host]
+            present.append(gone <= 0.0)
         for metric, parts in columns.items():
             table.put(metric, np.concatenate(parts))
         table.present = np.concatenate(present)

@@ -105,7 +105,9 @@ class Table:
         """Takes readings away that a device does not have."""
         for metric in metrics:
             if metric in self.columns:
-                self.columns[metric][rows] = np.nan
+                column = self.columns[metric].copy()
+                column[rows] = np.nan
+                self.columns[metric] = column
 
     def metrics_of(self, row: int) -> tuple[str, ...]:
         """Metrics that a device has a reading of."""
