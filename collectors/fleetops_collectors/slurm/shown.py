@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice, repeat
 from typing import Any
 
+from fleetops.core.errors import InputError
+from fleetops.core.hostlist import MAX_HOSTS, expand
 from fleetops_collectors.slurm.shapes import Raw, hundredths
 
 FIRST_KEYS = ("NodeName", "JobId")
+DETAIL = "GRES of "
+"""Begins our own keys: the nodes follow."""
 _KEY = re.compile(r"(?:^|\s)([A-Z][A-Za-z0-9_:/-]*)=")
 _USER = re.compile(r"\(\d+\)$")
 _HELD = re.compile(r"\bgres/gpu=(\d{1,9})")
@@ -51,13 +57,19 @@ def read_shown(text: str) -> tuple[list[Raw], list[Raw]]:
 def _blocks(text: str) -> Iterator[dict[str, str]]:
     """Each node and each job: it begins with its name, with blank lines before it or without."""
     block: dict[str, str] = {}
+    nodes = ""
     found = list(_KEY.finditer(text))
     ends = [*(match.start() for match in found[1:]), len(text)]
     for match, end in zip(found, ends, strict=False):
         if match[1] in FIRST_KEYS and block:
             yield block
             block = {}
-        block.setdefault(match[1], text[match.end() : end].strip())
+        value = text[match.end() : end].strip()
+        block.setdefault(match[1], value)
+        if match[1] == "Nodes":
+            nodes = value
+        elif match[1] == "GRES":  # of these nodes; a job has one such line for nodes that are alike
+            block[DETAIL + nodes] = value
     if block:
         yield block
 
@@ -83,4 +95,13 @@ def _job(block: dict[str, str]) -> Raw:
     # NtasksPerN:B:S:C=2:0:*:*
     per_node = next((value for key, value in block.items() if key.startswith("NtasksPerN")), "")
     job["tasks_per_node"] = per_node.partition(":")[0]
+    job["gres_detail"] = list(islice(_detail(block), MAX_HOSTS))
     return job
+
+
+def _detail(block: dict[str, str]) -> Iterator[str]:
+    """What ``-d`` shows of each node's resources, one text a node as JSON has it."""
+    for key, held in block.items():
+        if key.startswith(DETAIL):
+            with suppress(InputError):  # too few texts then, which say nothing
+                yield from repeat(held, len(expand(key.removeprefix(DETAIL))))

@@ -122,6 +122,26 @@ def test_without_details_the_accounts_tell_what_is_held() -> None:
     assert held == {"n1": 3, "n2": 0}
 
 
+DETAILED = """JobId=7 JobName=train JobState=RUNNING NodeList=n[1-3] NumNodes=3 NumTasks=3
+   JOB_GRES=gpu:8
+     Nodes=n[1-2] CPU_IDs=0-7 Mem=1024 GRES=gpu:h100:3(IDX:0-2)
+     Nodes=n3 CPU_IDs=0-1 Mem=512 GRES=gpu:h100:2(IDX:6-7)
+   Command=train.sh
+JobId=8 JobState=RUNNING NodeList=n4 TresPerNode=gres/gpu:1
+     Nodes=n[ CPU_IDs=0 Mem=1 GRES=gpu:1(IDX:5)
+"""
+
+
+def test_details_tell_which_accelerators_are_held() -> None:
+    first, second = decoded(DETAILED).jobs
+    assert [(one.nodes, one.accelerators) for one in first.allocations] == [
+        ("n[1-2]", (0, 1, 2)),
+        ("n3", (6, 7)),
+    ]
+    (asked,) = second.allocations
+    assert (asked.accelerators, asked.accelerator_count) == ((), 1)
+
+
 def test_jobs_of_sacct_as_json() -> None:
     state = {"current": ["RUNNING"], "reason": "None"}
     running = {"job_id": 7, "user": "ann", "state": state, "nodes": "n[1-2]"}
