@@ -105,6 +105,8 @@ def node_readings(raw: Json, held: int) -> Iterator[Reading]:
     capacity = under(raw, "status", "capacity")
     total = accelerators.count(under(raw, "status", "allocatable"))
     total = accelerators.count(capacity) if total is None else total
+    if accelerators.are_shares(under(raw, "metadata", "labels")):
+        total = None
     values = {
         "memory_bytes": quantity(capacity.get("memory")) if "memory" in capacity else None,
         "accelerators": total,

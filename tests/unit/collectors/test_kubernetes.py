@@ -166,6 +166,21 @@ def test_what_a_host_has_and_which_machine_it_is() -> None:
     assert (identity.model, identity.placement["rack"]) == ("DGXH100", "r1")
 
 
+@pytest.mark.parametrize(
+    ("labels", "counted"),
+    [
+        ({"gpu.replicas": "1", "gpu.product": "NVIDIA-H100-80GB-HBM3"}, True),
+        ({"gpu.replicas": "4", "gpu.product": "NVIDIA-L4"}, False),
+        ({"gpu.replicas": "1", "gpu.product": "NVIDIA-H100-80GB-HBM3-MIG-1g.10gb"}, False),
+    ],
+)
+def test_shares_are_no_accelerators(labels: dict[str, str], counted: bool) -> None:
+    own = {f"nvidia.com/{name}": value for name, value in labels.items()}
+    found = decoded([node(labels=own)], [pod("a", "n1", gpus=1)]).readings
+    assert ("accelerators" in {one.metric for one in found}) is counted
+    assert ("allocated_accelerators" in {one.metric for one in found}) is counted
+
+
 def test_quantities_that_are_none_are_no_values() -> None:
     raw = node(capacity={"memory": "lots", "nvidia.com/gpu": "x"})
     assert [(one.metric, one.quality) for one in decoded([raw]).readings] == [
