@@ -6,30 +6,59 @@ metrics and values.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 
 from fleetops.core.publish import Publisher
 from fleetops.emulator.model.fleet import Fleet
-from fleetops.emulator.model.tables import Roster, Rows
-from fleetops_schemas.telemetry import TelemetryHeader, encode_batch
+from fleetops.emulator.model.tables import Roster, Table
+from fleetops_schemas.catalog import load_catalog
+from fleetops_schemas.telemetry import (
+    NULLS_COLUMN,
+    TelemetryHeader,
+    arrow_schema,
+    encode_batch,
+)
 from fleetops_schemas.topics import telemetry_topic
 
-ROWS_PER_BATCH = 512
-"""About: whole racks, so that a rack's rows share a message as they do from collectors."""
+ROWS_PER_BATCH = 4096
+"""At most. Compressing costs by the buffer, two a column: long columns are cheap."""
 COLLECTOR = "emulator"
 
 
 @dataclass(frozen=True, slots=True)
 class Slab:
-    """Rows of a class that travel together; ``key`` is the rack of the first."""
+    """A run of rows of a class that travel together, keyed by the rack of the first."""
 
     device_class: str
     key: str
-    rows: Rows
+    rows: slice
+    texts: Mapping[str, pa.Array]
+    """The columns that never change: device, host, rack, labels, nulls."""
+    empty: Mapping[str, pa.Array]
+    """Columns of metrics that nothing here tells."""
+
+    def batch(
+        self, ts: datetime, arrays: Mapping[str, pa.Array], present: np.ndarray
+    ) -> pa.RecordBatch:
+        """The rows at a moment, without those that do not answer."""
+        schema = arrow_schema(self.device_class)
+        count = self.rows.stop - self.rows.start
+        columns = []
+        for entry in schema:
+            if entry.name == "ts":
+                columns.append(pa.repeat(pa.scalar(ts, entry.type), count))
+            elif entry.name in arrays:
+                columns.append(arrays[entry.name].slice(self.rows.start, count))
+            else:
+                columns.append(self.texts.get(entry.name, self.empty.get(entry.name)))
+        batch = pa.record_batch(columns, schema=schema)
+        here = present[self.rows]
+        return batch if here.all() else batch.filter(pa.array(here))
 
 
 class CompressedRun:
@@ -38,17 +67,21 @@ class CompressedRun:
     def __init__(self, fleet: Fleet) -> None:
         """Nothing is run yet."""
         self.fleet = fleet
-        self._slabs = [slab for roster in fleet.sensors.rosters.values() for slab in _slabs(roster)]
+        self._slabs = {
+            name: list(_slabs(roster, fleet.tables[name]))
+            for name, roster in fleet.sensors.rosters.items()
+        }
         self._sequence = 0
 
     def batches(self, ticks: int) -> Iterator[tuple[Slab, pa.RecordBatch]]:
         """The batches of the next ``ticks`` ticks, in time order."""
         for _ in range(ticks):
-            tables = self.fleet.tick()
-            for slab in self._slabs:
-                batch = tables[slab.device_class].batch(self.fleet.time, slab.rows)
-                if batch.num_rows:
-                    yield slab, batch
+            for name, table in self.fleet.tick().items():
+                arrays = table.arrays()
+                for slab in self._slabs[name]:
+                    batch = slab.batch(self.fleet.time, arrays, table.present)
+                    if batch.num_rows:
+                        yield slab, batch
 
     def publish(self, ticks: int, publisher: Publisher) -> int:
         """Sends the batches of the next ``ticks`` ticks; the rows sent."""
@@ -68,14 +101,20 @@ class CompressedRun:
         return rows
 
 
-def _slabs(roster: Roster) -> Iterator[Slab]:
-    """Runs of whole racks, of about :data:`ROWS_PER_BATCH` rows."""
-    racks = np.array(roster.racks)
-    order = np.argsort(racks, kind="stable")
-    edges = np.flatnonzero(np.append(True, racks[order][1:] != racks[order][:-1]))
-    first = 0
-    for edge in [*edges[1:], len(order)]:
-        if edge - first >= ROWS_PER_BATCH or edge == len(order):
-            rows = np.sort(order[first:edge]).astype(np.intp)
-            yield Slab(roster.device_class, roster.racks[rows[0]], rows)
-            first = edge
+def _slabs(roster: Roster, table: Table) -> Iterator[Slab]:
+    declared = load_catalog()[roster.device_class]
+    schema = arrow_schema(roster.device_class)
+    text = schema.field(NULLS_COLUMN).type
+    for first in range(0, len(roster.devices), ROWS_PER_BATCH):
+        rows = slice(first, min(first + ROWS_PER_BATCH, len(roster.devices)))
+        count = rows.stop - rows.start
+        texts = dict(roster.texts(rows))
+        texts[NULLS_COLUMN] = pa.array([""] * count).dictionary_encode().cast(text)
+        for label in declared.labels:
+            texts[label] = pa.array(table.labels[label][rows]).dictionary_encode().cast(text)
+        empty = {
+            metric.name: pa.nulls(count, schema.field(metric.name).type)
+            for metric in declared.metrics
+            if metric.name not in table.columns
+        }
+        yield Slab(roster.device_class, roster.racks[first], rows, texts, empty)

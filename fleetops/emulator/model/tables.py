@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cache, cached_property
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from fleetops.emulator.model.effects import Floats
 from fleetops_schemas.catalog import load_catalog
-from fleetops_schemas.telemetry import BASE_COLUMNS, NULLS_COLUMN, arrow_schema
+from fleetops_schemas.telemetry import BASE_COLUMNS, arrow_schema
 
 Rows = NDArray[np.intp]
 RESOLUTIONS: Mapping[str, float] = {
@@ -56,19 +55,15 @@ class Roster:
         """Row by device."""
         return {device: row for row, device in enumerate(self.devices)}
 
-    @cached_property
-    def _texts(self) -> Mapping[str, pa.Array]:
+    def texts(self, rows: slice) -> Mapping[str, pa.Array]:
+        """The text columns of a run of rows, with a dictionary of their own."""
         kind = arrow_schema(self.device_class).field("device").type
         return {
-            name: pa.array(values, pa.string()).dictionary_encode().cast(kind)
+            name: pa.array(values[rows], pa.string()).dictionary_encode().cast(kind)
             for name, values in zip(
                 BASE_COLUMNS[1:], (self.devices, self.hosts, self.racks), strict=True
             )
         }
-
-    def texts(self, rows: pa.Array) -> Mapping[str, pa.Array]:
-        """The text columns of some rows."""
-        return {name: column.take(rows) for name, column in self._texts.items()}
 
 
 @dataclass
@@ -81,6 +76,9 @@ class Table:
     present: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
     """Whether the device answers at all."""
     labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    alarms: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    """By :class:`~fleetops.emulator.registers.Alarm`, one value a row: what devices find in
+    themselves and tell in flags. No column."""
 
     def __getitem__(self, metric: str) -> Floats:
         """A column."""
@@ -113,37 +111,19 @@ class Table:
         """Metrics that a device has a reading of."""
         return tuple(name for name, column in self.columns.items() if not np.isnan(column[row]))
 
-    def batch(self, ts: datetime, rows: Rows) -> pa.RecordBatch:
-        """The rows as they travel on the bus, without those that do not answer."""
-        rows = rows[self.present[rows]]
-        declared = load_catalog()[self.roster.device_class]
-        schema = arrow_schema(declared.name)
-        texts = self.roster.texts(pa.array(rows))
-        columns: list[pa.Array] = []
-        for entry in schema:
-            if entry.name == "ts":
-                columns.append(pa.array([ts] * len(rows), entry.type))
-            elif entry.name in texts:
-                columns.append(texts[entry.name])
-            elif entry.name == NULLS_COLUMN:
-                columns.append(pa.array([""] * len(rows)).dictionary_encode().cast(entry.type))
-            elif entry.name in declared.labels:
-                values = [self.labels[entry.name][row] for row in rows]
-                columns.append(pa.array(values).dictionary_encode().cast(entry.type))
-            else:
-                columns.append(self._column(entry, rows))
-        return pa.record_batch(columns, schema=schema)
+    def arrays(self) -> Mapping[str, pa.Array]:
+        """Every metric's column as the store's type, all rows; null where there is no reading."""
+        schema = arrow_schema(self.roster.device_class)
+        return {
+            name: _array(values, schema.field(name).type) for name, values in self.columns.items()
+        }
 
-    def _column(self, entry: pa.Field, rows: Rows) -> pa.Array:
-        values = self.columns.get(entry.name)
-        if values is None:
-            return pa.nulls(len(rows), entry.type)
-        picked = values[rows]
-        missing = np.isnan(picked)
-        if not missing.any():
-            return pa.array(picked.astype(entry.type.to_pandas_dtype()))
-        kept = np.where(missing, 0.0, picked).astype(entry.type.to_pandas_dtype())
-        return pa.array(kept, mask=missing)
+
+def _array(values: Floats, kind: pa.DataType) -> pa.Array:
+    missing = np.isnan(values)
+    if not missing.any():
+        return pa.array(values.astype(kind.to_pandas_dtype()))
+    return pa.array(np.where(missing, 0.0, values).astype(kind.to_pandas_dtype()), mask=missing)
 
 
 def quantised(device_class: str, metric: str, values: Floats) -> Floats:
