@@ -141,6 +141,7 @@ class SegmentLog:
 
     def _writable(self) -> FileIO:
         if self._file is not None and self._segments[-1].size_bytes >= self._segment_bytes:
+            os.fsync(self._file.fileno())
             self._close_file()
         if self._file is None:
             number = self._segments[-1].number + 1 if self._segments else self._first_number()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -40,6 +41,19 @@ def drain(spool: Spool, limit: int = 7) -> list[Outgoing]:
         taken += waiting
         spool.commit()
     return taken
+
+
+def test_the_disk_has_every_segment_that_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: set[int] = set()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.fstat(descriptor).st_ino))
+    log = SegmentLog(tmp_path, segment_bytes=100)
+    log.append([b"x" * 60] * 5)
+    log.close()
+    written = {path.stat().st_ino for path in tmp_path.glob("*.seg")}
+    assert len(written) > 1
+    assert synced == written
 
 
 def test_what_went_in_comes_out_in_order_and_whole(
