@@ -137,8 +137,10 @@ CHANNELS: Final[Mapping[str, Channel]] = MappingProxyType(
         "loop_leak": _level(Scope.LOOP, "1 small leak, 2 large leak"),
         "reservoir": _factor(Scope.LOOP, "on the reservoir's level"),
         "flow_sensor": _factor(Scope.LOOP, "on what the flow sensor says"),
+        "unit_silent": _level(Scope.LOOP, "1: the unit's controller answers nothing"),
         # power
         "supply_failed": _level(Scope.SUPPLY, "1: no output"),
+        "supply_gone": _level(Scope.SUPPLY, "1: pulled out: no output, and no answer"),
         "supply_misreport": _factor(Scope.SUPPLY, "on the output that it reports"),
         "supply_kelvin_rise": _addend(Scope.SUPPLY, "on its temperature"),
         "mains": _factor(Scope.SHELF, "on the input voltage; 0 is lost"),

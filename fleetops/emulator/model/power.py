@@ -11,13 +11,14 @@ import numpy as np
 from fleetops.emulator.model.effects import Effects, Floats
 from fleetops.emulator.model.parameters import towards
 from fleetops.emulator.site import Site
+from fleetops_schemas.platforms import RackPower
 
-BRAKE_STEP = 0.98
-"""A braked rack's power is brought down to its limit by this factor a step, and let up so."""
+LEAST_BRAKE = 0.3
 CHARGE_SECONDS = 3600.0
 """To charge a battery from empty."""
-CHARGE_RATIO = 0.15
-"""Power that a charging battery takes against what it can give."""
+BATTERY_RISE_KELVIN = 12.0
+"""Of a pack that gives its rated power (assumed)."""
+BATTERY_SECONDS = 120.0
 SUPPLY_RISE_KELVIN = 22.0
 """Outlet of a supply above its inlet at full load."""
 SUPPLY_SECONDS = 30.0
@@ -38,7 +39,7 @@ class Power:
         self._share = rng.normal(1.0, 0.01, len(self._shelf_of_supply))
 
         supplies = len(self._shelf_of_supply)
-        self.input_volts: Floats = self._input_volts.copy()
+        self.input_volts: Floats = self.rated_input_volts.copy()
         self.working: Floats = np.ones(supplies)
         self.output_watts: Floats = np.zeros(supplies)
         self.output_volts: Floats = self._volts.copy()
@@ -49,6 +50,11 @@ class Power:
         self.charge_ratio: Floats = np.ones(len(self._shelf_of_battery))
         self.battery_watts: Floats = np.zeros(len(self._shelf_of_battery))
         """Positive while it discharges."""
+        self.charging_watts: Floats = np.zeros(len(self._shelf_of_battery))
+        self.battery_cycles: Floats = rng.uniform(2.0, 40.0, len(self._shelf_of_battery))
+        """Full discharges, in sum."""
+        self.battery_rise: Floats = np.zeros(len(self._shelf_of_battery))
+        """Kelvin above the shelf's air."""
         self.rack_watts: Floats = np.zeros(self._racks)
         """What the hosts draw."""
         self.busbar_loss_watts: Floats = np.zeros(self._racks)
@@ -64,17 +70,12 @@ class Power:
         self.rated_watts = np.array([float(one.supplies.rated_watts) for one in of_supply])
         self._volts = np.array([float(one.supplies.output_volts) for one in of_supply])
         self._droop = np.array([float(one.supplies.droop_volts) for one in of_supply])
-        self._input_volts = np.array([float(one.supplies.input_volts) for one in powers])
+        self.rated_input_volts = np.array([float(one.supplies.input_volts) for one in powers])
         self._curves = [
-            (
-                run.supplies,
-                np.array(sorted(run.power.supplies.efficiency)),
-                np.array([float(run.power.supplies.efficiency[at]) for at in sorted(
-                    run.power.supplies.efficiency)]),
-            )
-            for run in site.shelves
-        ]  # fmt: skip
-        self._battery_watts = np.array(
+            (np.array([one.name == power.name for one in of_supply]), *_curve(power))
+            for power in {one.name: one for one in powers}.values()
+        ]
+        self.battery_rated_watts = np.array(
             [float(one.batteries.rated_watts) for one in of_battery if one.batteries]
         )
         self._battery_seconds = np.array(
@@ -97,29 +98,27 @@ class Power:
         volts = np.maximum(self._by_rack_of_supplies(self.output_volts), 1.0)
         self.busbar_loss_watts = self._ohms * (self.rack_watts / volts) ** 2
         self._brake(effects)
-        self.input_volts = self._input_volts * effects["mains"]
+        self.input_volts = self.rated_input_volts * effects["mains"]
         self._supply(seconds, effects)
         self._buffer(seconds, effects)
 
     def _brake(self, effects: Effects) -> None:
+        """Clocks are brought to where the rack's power meets its limit, and let up after."""
         limit = self._limit_watts.copy()
-        np.minimum.at(
-            limit,
-            self._rack_of_shelf,
-            self._limit_watts[self._rack_of_shelf] * effects["shelf_cap"],
-        )
-        over = self.rack_watts > limit
-        self.brake = np.where(
-            over, np.maximum(self.brake * BRAKE_STEP, 0.3), np.minimum(self.brake / BRAKE_STEP, 1.0)
-        )
+        capped = self._limit_watts[self._rack_of_shelf] * effects["shelf_cap"]
+        np.minimum.at(limit, self._rack_of_shelf, capped)
+        room = limit / np.maximum(self.rack_watts, 1.0)
+        # dynamic power goes with the square of the clock
+        self.brake = np.clip(self.brake * np.sqrt(room), LEAST_BRAKE, 1.0)
 
     def _supply(self, seconds: float, effects: Effects) -> None:
-        alive = self.input_volts > MAINS_LOST_RATIO * self._input_volts
-        self.working = (1.0 - effects["supply_failed"]) * alive[self._shelf_of_supply]
+        alive = self.input_volts > MAINS_LOST_RATIO * self.rated_input_volts
+        sound = (1.0 - effects["supply_failed"]) * (1.0 - effects["supply_gone"])
+        self.working = sound * alive[self._shelf_of_supply]
         rack = self._rack_of_shelf[self._shelf_of_supply]
         weight = self._share * self.working * self.rated_watts
         total = np.bincount(rack, weight, minlength=self._racks)
-        wanted = self.rack_watts + self.busbar_loss_watts
+        wanted = self.rack_watts + self.busbar_loss_watts + self._by_rack(self.charging_watts)
         self.output_watts = wanted[rack] * weight / np.maximum(total, 1e-9)[rack]
         load = self.output_watts / self.rated_watts
         for run, at, ratio in self._curves:
@@ -137,9 +136,9 @@ class Power:
             self._rack_of_shelf[self._shelf_of_supply], self.working, minlength=self._racks
         )
         health = np.clip(effects["battery_health"], 1e-3, 1.0)
-        capacity = self._battery_watts * self._battery_seconds * health
+        capacity = self.battery_rated_watts * self._battery_seconds * health
         able = (fed[rack] <= 0.0) & (self.charge_ratio > 0.0)
-        weight = self._battery_watts * able
+        weight = self.battery_rated_watts * able
         total = np.bincount(rack, weight, minlength=self._racks)
         wanted = self.rack_watts + self.busbar_loss_watts
         self.battery_watts = wanted[rack] * weight / np.maximum(total, 1e-9)[rack]
@@ -149,8 +148,18 @@ class Power:
             0.0,
             1.0,
         )
+        self.charging_watts = charging * capacity
+        self.battery_cycles = self.battery_cycles + self.battery_watts * seconds / capacity
+        rise = BATTERY_RISE_KELVIN * self.battery_watts / self.battery_rated_watts
+        self.battery_rise = towards(self.battery_rise, rise, seconds / BATTERY_SECONDS)
         has_shelf = np.bincount(self._rack_of_shelf, minlength=self._racks) > 0
         self.dark = (has_shelf & (fed <= 0.0) & (total <= 0.0)).astype(np.float64)
+
+    def _by_rack(self, values: Floats) -> Floats:
+        """(racks,) sum over batteries."""
+        rack = self._rack_of_shelf[self._shelf_of_battery]
+        total: Floats = np.bincount(rack, values, minlength=self._racks).astype(np.float64)
+        return total
 
     def _by_rack_of_supplies(self, values: Floats) -> Floats:
         """(racks,) mean over the supplies that work."""
@@ -159,3 +168,9 @@ class Power:
         count = np.bincount(rack, self.working, minlength=self._racks)
         mean: Floats = total / np.maximum(count, 1.0)
         return mean
+
+
+def _curve(power: RackPower) -> tuple[Floats, Floats]:
+    """(load ratios, efficiencies) of a supply."""
+    points = sorted(power.supplies.efficiency.items())
+    return np.array([load for load, _ in points]), np.array([float(one) for _, one in points])

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from fleetops.emulator.model.jobs import Jobs
 from fleetops.emulator.model.parameters import is_liquid
 from fleetops.emulator.model.tables import Roster
-from fleetops.emulator.site import Site
+from fleetops.emulator.registers import told_by
+from fleetops.emulator.site import Loop, Site
+from fleetops_schemas.platforms import Interface
 from fleetops_schemas.topology import host_of
 
 
@@ -25,7 +27,7 @@ def rosters(site: Site, jobs: Jobs) -> dict[str, Roster]:
     units = [
         *unit_racks,
         *site.pumps,
-        *(f"{unit}/leak0" for unit in unit_racks),
+        *(f"{loop.name}/{detector}" for loop in site.loops for detector in detectors(loop)),
         *(f"{host}/leak0" for host in wet),
     ]
     ranks = [
@@ -43,6 +45,14 @@ def rosters(site: Site, jobs: Jobs) -> dict[str, Roster]:
         _roster("training_rank", ranks, racks, {}),
     )
     return {roster.device_class: roster for roster in made if roster.devices}
+
+
+def detectors(loop: Loop) -> tuple[str, ...]:
+    """The leak detectors of a unit, by the names that its own interface gives them."""
+    if loop.unit.interface is Interface.RACKMON:
+        told = told_by(loop.unit.register_map)
+        return tuple(part for part in told.parts if "leak_state" in told.metrics[part])
+    return ("leak",) if loop.unit.interface is Interface.FACILITY else ("leak0",)
 
 
 def _roster(

@@ -15,6 +15,7 @@ from fleetops.emulator.groups import NONE
 from fleetops.emulator.model.coolant import heat_flow_watts_per_kelvin
 from fleetops.emulator.model.effects import Effects, Floats
 from fleetops.emulator.model.parameters import by_accelerator, is_liquid
+from fleetops.emulator.model.register_sensors import RegisterSensors
 from fleetops.emulator.model.rosters import rosters
 from fleetops.emulator.model.state import State
 from fleetops.emulator.model.tables import Table
@@ -58,6 +59,7 @@ class Sensors:
         )
         self._width = by_accelerator(site, lambda one: float(one.pcie_width))
         self._generation = by_accelerator(site, lambda one: float(one.pcie_generation))
+        self._registers = RegisterSensors(site, self.rosters)
         self._readers: dict[str, Callable[[Table, Effects], None]] = {
             "accelerator": self._accelerators,
             "host": self._hosts,
@@ -281,8 +283,9 @@ class Sensors:
         supplies = len(self._site.supplies)
         reported = power.output_watts * effects["supply_misreport"]
         of_supply: dict[str, Floats] = {
-            "input_voltage_volts": power.input_volts[self._site.shelf_of_supply]
-            + self._noise(supplies, 0.4),
+            "input_voltage_volts": np.maximum(
+                power.input_volts[self._site.shelf_of_supply] + self._noise(supplies, 0.4), 0.0
+            ),
             "input_power_watts": power.input_watts,
             "input_current_amperes": power.input_watts
             / np.maximum(power.input_volts[self._site.shelf_of_supply], 1.0),
@@ -318,6 +321,8 @@ class Sensors:
             column = table.columns.get(metric, np.full(count, np.nan)).copy()
             column[supplies:] = values
             table.put(metric, column)
+        table.present[:supplies] = effects["supply_gone"] < 1.0
+        self._registers.power_units(table, power, effects)
 
     def _coolant_units(self, table: Table, effects: Effects) -> None:
         """Units, then pumps, then detectors of units, then those of trays: see :func:`rosters`."""
@@ -363,13 +368,15 @@ class Sensors:
             column[units : units + pumps] = values
             table.put(metric, column)
         wet = np.flatnonzero(self._liquid)
-        level = np.concatenate([effects["loop_leak"], effects["leak"][wet]])
-        sound = np.concatenate([np.ones(units), 1.0 - effects["leak_detector_failed"][wet]])
+        of_units, sound_units = self._registers.detectors(effects["loop_leak"])
+        level = np.concatenate([of_units, effects["leak"][wet]])
+        sound = np.concatenate([sound_units, 1.0 - effects["leak_detector_failed"][wet]])
         leak, ok = np.full(count, np.nan), np.full(count, np.nan)
-        leak[units + pumps :] = np.where(sound > 0.0, level, np.nan)
+        leak[units + pumps :] = np.where(sound == 0.0, np.nan, level)
         ok[units + pumps :] = sound
         table.put("leak_state", leak)
         table.put("leak_detector_ok", ok)
+        self._registers.coolant_units(table, coolant, effects)
 
     def _ranks(self, table: Table, effects: Effects) -> None:
         jobs = [(index, job) for index, job in enumerate(self._state.jobs.jobs) if job.trains]
