@@ -1,0 +1,282 @@
+"""Checks that an emulated fleet arrives whole: over its own protocols, into the store, by count.
+
+For each platform or cluster and each interface: the fleet takes a tick, the real collectors read
+every target once, the real ingester writes, and the store is asked. Rows, devices, metrics and
+values have to be those of the emulator's tables.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+from typing_extensions import override
+
+from fleetops.bus.base import Producer
+from fleetops.bus.factory import open_bus
+from fleetops.core.clock import SystemClock
+from fleetops.core.config import BusConfig, IngestConfig, StoreConfig
+from fleetops.core.errors import FleetOpsError
+from fleetops.emulator.interfaces.base import Carried, ServedInterface
+from fleetops.emulator.model.fleet import Fleet, FleetOptions
+from fleetops.emulator.model.tables import Table
+from fleetops.emulator.serving import Serving
+from fleetops.emulator.site import build_site
+from fleetops.ingest.service import IngestService
+from fleetops.store.base import Store
+from fleetops.store.factory import open_store
+from fleetops_collectors.base import Collector, Target
+from fleetops_collectors.collector_config import parse_collectors
+from fleetops_collectors.runner.batcher import Batcher
+from fleetops_schemas.fleet_profiles import cluster_of
+from fleetops_schemas.topics import all_topics
+from fleetops_schemas.topology import Topology
+
+ROUNDS = 2
+DAY, HALF_HOUR = timedelta(days=1), timedelta(minutes=30)
+"""Each profile has half an hour of its own, by which its rows are told from others'."""
+TICK_SECONDS = 10.0
+HOSTS = 8
+FLUSH_SECONDS = 30.0
+TARGETS_AT_ONCE = 32
+ROUND_SECONDS = 60.0
+"""Deadline of one target's round."""
+
+
+class CheckRow(BaseModel):
+    """One class of devices over one interface of one platform or cluster."""
+
+    model_config = ConfigDict(frozen=True)
+
+    platform: str
+    interface: str
+    device_class: str
+    devices: int
+    """That have something to say over this interface."""
+    metrics: int
+    metrics_stored: int
+    rows_expected: int
+    rows_stored: int
+    values: int
+    """Compared with the emulator's own."""
+    values_off: int
+    """Further from it than the protocol rounds."""
+    problem: str = ""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all that was expected was stored, and nothing was off."""
+        return (
+            not self.problem
+            and self.rows_expected == self.rows_stored
+            and self.metrics == self.metrics_stored
+            and self.values_off == 0
+            and self.rows_expected > 0
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What one tick ought to bring."""
+
+    tables: Mapping[str, Table]
+    time: datetime
+
+
+class FleetClock(SystemClock):
+    """Fleet time as the time of day; waiting is the machine's own."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        """Shows the fleet's last tick."""
+        self._fleet = fleet
+
+    @override
+    def now(self) -> datetime:
+        return self._fleet.time
+
+
+def check_emulation(
+    names: Sequence[str], hosts: int = HOSTS, rounds: int = ROUNDS
+) -> Iterator[CheckRow]:
+    """Checks platforms and clusters by name, in order.
+
+    Args:
+        names: of profiles.
+        hosts: to emulate of each, at most.
+        rounds: of every interface.
+
+    Raises:
+        ProfileError: there is no such profile.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="fleetops-check-")))
+        store = stack.enter_context(open_store(StoreConfig(path=folder / "store"), SystemClock()))
+        store.migrate()
+        # yesterday: the store forgets what is older than its tables keep
+        began = SystemClock().now().replace(hour=0, minute=0, second=0, microsecond=0) - DAY
+        for position, name in enumerate(names):
+            at = began + position * HALF_HOUR
+            yield from _Check(name, at, hosts, rounds, folder, store).run()
+
+
+class _Check:
+    def __init__(
+        self, name: str, began: datetime, hosts: int, rounds: int, folder: Path, store: Store
+    ) -> None:
+        site = build_site(cluster_of(name), hosts)
+        self._name, self._rounds = name, rounds
+        self._folder, self._store = folder / name, store
+        self._fleet = Fleet(FleetOptions(site, tick_seconds=TICK_SECONDS, began=began))
+        self._clock = FleetClock(self._fleet)
+
+    def run(self) -> list[CheckRow]:
+        """Every interface, one after the other, each in minutes of its own."""
+        self._folder.mkdir()
+        return asyncio.run(self._run())
+
+    async def _run(self) -> list[CheckRow]:
+        rows: list[CheckRow] = []
+        async with Serving(self._fleet, self._folder, self._clock) as serving:
+            for served in serving.interfaces:
+                rows += await self._interface(served)
+        return rows
+
+    async def _interface(self, served: ServedInterface) -> list[CheckRow]:
+        with (
+            open_bus(
+                BusConfig(path=self._folder / f"{served.interface}.sqlite"), self._clock
+            ) as bus,
+            bus.producer() as producer,
+        ):
+            bus.ensure_topics(all_topics())
+            ingest = IngestService(bus, self._store, IngestConfig(), self._clock)
+            try:
+                done, problem = await self._collect(served, producer)
+                while await asyncio.to_thread(ingest.turn):
+                    pass
+            finally:
+                ingest.close()
+        return [
+            self._compare(served, device_class, carried, done, problem)
+            for device_class, carried in served.carries().items()
+        ]
+
+    async def _collect(
+        self, served: ServedInterface, producer: Producer
+    ) -> tuple[list[_Round], str]:
+        """Takes the rounds; the first error that a collector raised or warned of."""
+        parsed = parse_collectors(served.collectors())
+        topology = Topology(self._fleet.site.standing)
+        opened = [
+            (
+                one.collector_class.create(one.config, self._clock),
+                one.config,
+                Batcher(one.config.name, one.config.targets, topology, self._clock, 0.0),
+            )
+            for one in parsed
+        ]
+        done, problem = [], ""
+        try:
+            for _ in range(self._rounds):
+                self._fleet.tick()
+                await served.refresh()
+                done.append(_Round(dict(self._fleet.tables), self._fleet.time))
+                for collector, config, batcher in opened:
+                    said = await self._round(collector, config.targets, batcher, producer)
+                    problem = problem or said
+        finally:
+            for collector, _, _ in opened:
+                await collector.close()
+        producer.flush(FLUSH_SECONDS)
+        return done, problem
+
+    async def _round(
+        self, collector: Collector, targets: Iterable[Target], batcher: Batcher, producer: Producer
+    ) -> str:
+        limit = asyncio.Semaphore(TARGETS_AT_ONCE)
+        problem = ""
+
+        async def read(target: Target) -> None:
+            nonlocal problem
+            async with limit:
+                try:
+                    scrape = await asyncio.wait_for(collector.collect(target), ROUND_SECONDS)
+                except (FleetOpsError, TimeoutError) as error:
+                    problem = problem or str(error) or "no answer in time"
+                    return
+            for message in batcher.add(scrape):
+                producer.send(message.topic, message.key, message.value, message.headers)
+
+        await asyncio.gather(*(read(target) for target in targets))
+        for message in batcher.flush():
+            producer.send(message.topic, message.key, message.value, message.headers)
+        return problem
+
+    def _compare(
+        self,
+        served: ServedInterface,
+        device_class: str,
+        carried: Carried,
+        done: Sequence[_Round],
+        problem: str,
+    ) -> CheckRow:
+        first, last = done[0].time, done[-1].time
+        # the class is one of the catalogue's
+        sql = f"SELECT * FROM {device_class} FINAL WHERE ts BETWEEN {{first:DateTime64(3, 'UTC')}} "  # noqa: S608
+        stored = self._store.query(
+            sql + "AND {last:DateTime64(3, 'UTC')}", {"first": first, "last": last}
+        )
+        expected = [carried.expected(one.tables[device_class]) for one in done]
+        values, off = _compare_values(stored, carried, device_class, done)
+        filled = [
+            name
+            for name in carried.metrics
+            if name in stored.column_names and stored.column(name).null_count < stored.num_rows
+        ]
+        return CheckRow(
+            platform=self._name,
+            interface=served.interface.value,
+            device_class=device_class,
+            devices=max(devices for devices, _ in expected),
+            metrics=max(metrics for _, metrics in expected),
+            metrics_stored=len(filled),
+            rows_expected=sum(devices for devices, _ in expected),
+            rows_stored=stored.num_rows,
+            values=values,
+            values_off=off,
+            problem=problem,
+        )
+
+
+def _compare_values(
+    stored: pa.Table, carried: Carried, device_class: str, done: Sequence[_Round]
+) -> tuple[int, int]:
+    """(compared, off): stored values against the table of the tick that they came from."""
+    by_time = {one.time: one.tables[device_class] for one in done}
+    times, devices = stored.column("ts").to_pylist(), stored.column("device").to_pylist()
+    compared = off = 0
+    for metric in carried.metrics:
+        if metric not in stored.column_names:
+            continue
+        given = stored.column(metric).to_numpy(zero_copy_only=False)
+        tolerance = carried.tolerances.get(metric, 0.0)
+        truth = np.array(
+            [
+                by_time[time].value(device, metric) if time in by_time else np.nan
+                for time, device in zip(times, devices, strict=True)
+            ]
+        )
+        given = np.array([np.nan if value is None else float(value) for value in given])
+        both = ~(np.isnan(given) & np.isnan(truth))
+        near = np.abs(given - truth) <= tolerance + 1e-6 * np.abs(truth)
+        compared += int(both.sum())
+        off += int((both & ~near).sum())
+    return compared, off
