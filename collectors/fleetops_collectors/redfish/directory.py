@@ -37,16 +37,7 @@ def read_directory(path: Path) -> tuple[Tree, list[str]]:
         except InputError as error:
             warnings.append(str(error))
             continue
-        place = _uri_of_file(path, file)
-        uri = uri_of(resource)
-        if file.name == "index.json" and (not uri or uri == place):
-            tree.put(place, resource)
-        elif uri.startswith(ROOT):
-            loose.append((uri, resource))
-        elif "@odata.type" in resource:
-            loose.append((f"{place}/{file.stem}", resource))
-        else:  # a file of several resources, by URI or in lists
-            loose += [(uri_of(item), item) for item in inside(resource)]
+        loose += _sort_in(tree, path, file, resource)
     for uri, resource in loose:
         tree.put(uri, resource, canonical=False)
     if not tree:
@@ -56,6 +47,19 @@ def read_directory(path: Path) -> tuple[Tree, list[str]]:
         f"{uri}: several files differ on it; one was taken" for uri in sorted(set(tree.conflicts))
     ]
     return tree, warnings
+
+
+def _sort_in(tree: Tree, root: Path, file: Path, resource: Json) -> list[tuple[str, Json]]:
+    """Puts a resource into the tree that is filed under its own URI; gives back any others."""
+    place, uri = _uri_of_file(root, file), uri_of(resource)
+    if file.name == "index.json" and (not uri or uri == place):
+        tree.put(place, resource)
+        return []
+    if uri.startswith(ROOT):
+        return [(uri, resource)]
+    if "@odata.type" in resource:
+        return [(f"{place}/{file.stem}", resource)]
+    return [(uri_of(item), item) for item in inside(resource)]  # several in one file
 
 
 def read_document(body: bytes, where: str) -> Tree:

@@ -118,10 +118,9 @@ class Meanings:
         return (place.subject, found) if found else None
 
     def _place(self, uri: str, tree: Tree) -> _Place | None:
-        subject = self._names.subject(uri)
-        if subject is None or is_part_of_more(uri, subject, self._names):
+        subject, kind = self._names.subject(uri), kind_of(uri, tree.get(uri, {}))
+        if subject is None or is_part_of_more(kind, uri, subject, self._names):
             return None
-        kind = kind_of(uri, tree.get(uri, {}))
         return _Place(subject, (kind, "Port") if kind == "PortMetrics" else (kind,))
 
     def _sensor(self, uri: str, sensor: Json) -> tuple[Meaning, ...] | None:

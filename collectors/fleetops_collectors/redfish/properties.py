@@ -103,10 +103,9 @@ class PropertyReader:
 
     def read(self, uri: str, resource: Json) -> None:
         """Reads one resource, if the catalog knows its type and its device has a table."""
-        subject = self._names.subject(uri)
-        if subject is None or is_part_of_more(uri, subject, self._names):
+        subject, kind = self._names.subject(uri), kind_of(uri, resource)
+        if subject is None or is_part_of_more(kind, uri, subject, self._names):
             return
-        kind = kind_of(uri, resource)
         for one in properties_of(kind, subject.device_class):
             self._read_property(subject, resource, one)
 
@@ -143,11 +142,11 @@ class PropertyReader:
         )
 
 
-def is_part_of_more(uri: str, subject: Subject, names: Names) -> bool:
+def is_part_of_more(kind: str, uri: str, subject: Subject, names: Names) -> bool:
     """Whether it sums up a part of a host (a processor, a board in a chassis), and not the host."""
-    parts = segments(uri)
-    if subject.device_class != "host" or parts[-1] not in _TOTALS:
+    if subject.device_class != "host" or kind not in _TOTALS:
         return False
+    parts = segments(uri)
     if len(parts) > 3:  # noqa: PLR2004 (Chassis, its id, EnvironmentMetrics)
         return True
     chassis = names.resource(f"{ROOT}/Chassis/{parts[1]}") if parts[0] == "Chassis" else {}

@@ -121,9 +121,9 @@ class TargetReader:
         identities = self._learn_structure(now)
         decoded = decode_resources(read.tree, self._service, now, self._structure)
         decoded.identities = identities
-        if self._config.prefer_reports:
-            plan, structure = self._crawl.current.plan, self._structure
-            self._coverage.learn(read.tree, plan, structure.names, structure.recent)
+        plan, structure = self._crawl.current.plan, self._structure
+        recent = structure.recent if self._config.prefer_reports else frozenset()
+        self._coverage.learn(read.tree, plan, structure.names, recent)
         self._structure.recent = set()
         scrape = Scrape.of(self._target, now, decoded)
         scrape.warnings = [*read.warnings, *_unread(read), *scrape.warnings]

@@ -236,3 +236,34 @@ def test_thousands_of_values_a_report() -> None:
         decode_resources(tree, service, NOW, structure)
         seconds.append(time.process_time() - started)
     assert 5000 / min(seconds) > FAST_VALUES_PER_SECOND
+
+
+def test_what_has_no_column_is_read_at_each_walk_alone() -> None:
+    """A host has dozens of memory modules, with metrics of their own."""
+    system = f"{V1}/Systems/Sys"
+    module, cpu = f"{system}/Memory/DIMM_0", f"{system}/Processors/CPU_0"
+    resources = tray()
+    resources[system]["Memory"] = link(f"{system}/Memory")
+    resources[f"{system}/Processors"]["Members"].append(link(cpu))
+    found = [
+        collection(f"{system}/Memory", "Memory", module),
+        resource(module, "Memory", Metrics=link(f"{module}/MemoryMetrics")),
+        resource(f"{module}/MemoryMetrics", "MemoryMetrics", BandwidthPercent=3.0),
+        resource(
+            cpu, "Processor", ProcessorType="CPU", EnvironmentMetrics=link(f"{cpu}/Environment")
+        ),
+        resource(f"{cpu}/Environment", "EnvironmentMetrics", PowerWatts={"Reading": 120}),
+    ]
+    running = RedfishService(resources | {one["@odata.id"]: one for one in found})
+    clock = ManualClock()
+
+    async def act(collector: RedfishCollector, target: Target) -> list[int]:
+        reads = []
+        for seconds in (10, 1000, 10):
+            assert len((await collector.collect(target)).readings) == READINGS_OF_A_TRAY
+            reads.append(sum(running.gets(one["@odata.id"]) for one in found[1:]))
+            clock.advance(seconds)
+        return reads
+
+    assert using(running, act, clock) == [4, 4, 8]
+    assert running.gets(INLET) == 3
