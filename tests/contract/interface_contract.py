@@ -105,7 +105,8 @@ class Stand:
         cells: dict[Cell, float] = {}
         for device_class, carried in self.interface.carries().items():
             table = self.fleet.tables[device_class]
-            for row in carried.rows:
+            answering = self.interface.answering(device_class)
+            for row in carried.rows[answering[carried.rows]]:
                 device = table.roster.devices[row]
                 for metric in carried.metrics:
                     value = table.value(device, metric)

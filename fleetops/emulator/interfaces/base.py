@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from starlette.routing import BaseRoute
 
 from fleetops.core.clock import Clock
@@ -67,6 +68,8 @@ class Surroundings:
     base_url: str
     """Of the HTTP server that all :meth:`ServedInterface.routes` share."""
     clock: Clock
+    variants: Mapping[Interface, str] = field(default_factory=dict)
+    """Which of its shapes an interface takes, where it has several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,13 @@ class ServedInterface(ABC):
     @abstractmethod
     def carries(self) -> Mapping[str, Carried]:
         """By device class: what comes through."""
+
+    def answering(self, device_class: str) -> NDArray[np.bool_]:
+        """By row of the class: whether the device answers over this interface at this tick.
+
+        A device may be there, and the server that speaks for it down.
+        """
+        return self.table(device_class).present
 
     @abstractmethod
     def collectors(self) -> list[dict[str, Any]]:

@@ -6,9 +6,15 @@ from collections.abc import Collection
 
 from fleetops.emulator.interfaces.base import ServedInterface, Surroundings, select
 from fleetops.emulator.interfaces.dcgm import DcgmInterface
+from fleetops.emulator.interfaces.rackmon import RackmonInterface
+from fleetops.emulator.interfaces.redfish import RedfishInterface
 from fleetops_schemas.platforms import Interface
 
-SERVED: tuple[type[ServedInterface], ...] = (DcgmInterface,)
+SERVED: tuple[type[ServedInterface], ...] = (
+    DcgmInterface,
+    RedfishInterface,
+    RackmonInterface,
+)
 
 
 def build_interfaces(

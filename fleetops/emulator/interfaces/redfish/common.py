@@ -1,0 +1,185 @@
+"""What every management controller has: service root, manager, event log, sensors."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from fleetops.emulator.interfaces.redfish.log import LogEntry
+from fleetops.emulator.interfaces.redfish.points import Point, encoder
+from fleetops.emulator.interfaces.redfish.tree import (
+    ENABLED,
+    MAX_EXPAND_LEVELS,
+    ROOT,
+    Resource,
+    Tree,
+    View,
+    link,
+)
+from fleetops_schemas.catalog import Source, load_catalog
+
+UNITS = {
+    "Temperature": "Cel",
+    "Power": "W",
+    "Voltage": "V",
+    "Current": "A",
+    "Percent": "%",
+    "Frequency": "Hz",
+    "EnergyJoules": "J",
+    "LiquidFlowLPM": "L/min",
+    "PressurekPa": "kPa",
+}
+"""By ReadingType, in UCUM's spelling."""
+SCALES = {"Percent": 0.01}
+"""What turns a reading into the metric's unit, where it is not the same."""
+ENVIRONMENT = "PlatformEnvironmentMetrics"
+"""The report of sensors and other readings of a chassis."""
+
+
+class Sensor(NamedTuple):
+    """One sensor of a chassis."""
+
+    id: str
+    title: str
+    reading_type: str
+    context: str
+    device_class: str
+    metric: str
+    part: int = 0
+
+
+def add_service(tree: Tree, services: Sequence[str]) -> None:
+    """The service root with the services and collections named."""
+    tree.add(
+        "",
+        "ServiceRoot.v1_20_0.ServiceRoot",
+        {
+            "Id": "RootService",
+            "Name": "Root Service",
+            "RedfishVersion": "1.15.0",
+            "Vendor": "FleetOps Emulator",
+            "ProtocolFeaturesSupported": {
+                "ExpandQuery": {
+                    "ExpandAll": True,
+                    "Levels": True,
+                    "MaxLevels": MAX_EXPAND_LEVELS,
+                    "Links": False,
+                    "NoLinks": True,
+                },
+                "TopSkipQuery": True,
+                "SelectQuery": False,
+                "FilterQuery": False,
+                "OnlyMemberQuery": False,
+                "ExcerptQuery": False,
+            },
+            **{service: link(service) for service in services},
+            "SessionService": link("SessionService"),
+            "EventService": link("EventService"),
+            "TelemetryService": link("TelemetryService"),
+            "Links": {"Sessions": link("SessionService/Sessions")},
+        },
+        live=lambda view: {"UUID": str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{view.name}.emulated"))},
+    )
+
+
+def add_event_service(tree: Tree) -> None:
+    """Events come over Server-Sent Events alone: there are no subscriptions."""
+    tree.add(
+        "EventService",
+        "EventService.v1_12_0.EventService",
+        {
+            "Name": "Event Service",
+            "ServiceEnabled": True,
+            "Status": ENABLED,
+            "ServerSentEventUri": f"{ROOT}/EventService/SSE",
+            "SSEFilterPropertiesSupported": {"EventFormatType": True, "OriginResource": False},
+        },
+    )
+
+
+def add_manager(tree: Tree, name: str, points: Sequence[Point] = ()) -> None:
+    """The controller itself, with its event log (entries inline, newest last)."""
+    base = f"Managers/{name}"
+    entries = f"{base}/LogServices/Log/Entries"
+    tree.add_collection("Managers", "Manager", [name])
+    tree.add(
+        base,
+        "Manager.v1_24_0.Manager",
+        {
+            "Name": "Manager",
+            "ManagerType": "BMC",
+            "Model": "Emulated controller",
+            "FirmwareVersion": "1.0.0",
+            "DateTimeLocalOffset": "+00:00",
+            "Status": ENABLED,
+            "PowerState": "On",
+            "LogServices": link(f"{base}/LogServices"),
+        },
+        points=points,
+        live=lambda view: {"DateTime": view.timestamp()},
+    )
+    tree.add_collection(f"{base}/LogServices", "LogService", ["Log"])
+    tree.add(
+        f"{base}/LogServices/Log",
+        "LogService.v1_9_0.LogService",
+        {
+            "Name": "Event Log",
+            "MaxNumberOfRecords": 1000,
+            "OverWritePolicy": "WrapsWhenFull",
+            "ServiceEnabled": True,
+            "Status": ENABLED,
+            "Entries": link(entries),
+        },
+    )
+
+    def told(view: View) -> Resource:
+        members = [entry_resource(entry, f"{ROOT}/{entries}") for entry in view.log]
+        return {"Members@odata.count": len(members), "Members": members}
+
+    tree.add(
+        entries,
+        "LogEntryCollection.LogEntryCollection",
+        {"Name": "Log Entry Collection"},
+        live=told,
+    )
+
+
+def add_sensors(tree: Tree, chassis: str, sensors: Sequence[Sensor]) -> None:
+    """The sensors of a chassis; each read just now."""
+    base = f"Chassis/{chassis}/Sensors"
+    tree.add_collection(base, "Sensor", [sensor.id for sensor in sensors])
+    for sensor in sensors:
+        metric = load_catalog()[sensor.device_class].metric(sensor.metric)
+        source = Source(name="Sensor.Reading", scale=SCALES.get(sensor.reading_type, 1.0))
+        tree.add(
+            f"{base}/{sensor.id}",
+            "Sensor.v1_12_0.Sensor",
+            {
+                "Name": sensor.title,
+                "ReadingType": sensor.reading_type,
+                "ReadingUnits": UNITS[sensor.reading_type],
+                "PhysicalContext": sensor.context,
+                "Status": {"State": "Enabled", "Health": "OK"},
+            },
+            points=[Point(sensor.part, sensor.metric, ("Reading",), encoder(metric, source))],
+            live=lambda view: {"ReadingTime": view.timestamp()},
+            report=ENVIRONMENT,
+        )
+
+
+def entry_resource(entry: LogEntry, entries_path: str) -> Resource:
+    """A log entry as its collection shows it; ``entries_path`` is absolute."""
+    return {
+        "@odata.id": f"{entries_path}/{entry.id}",
+        "@odata.type": "#LogEntry.v1_21_0.LogEntry",
+        "Id": str(entry.id),
+        "Name": f"Log Entry {entry.id}",
+        "EntryType": "Event",
+        "Severity": entry.severity,
+        "Created": entry.created.isoformat(timespec="milliseconds"),
+        "Message": entry.message,
+        "MessageArgs": list(entry.arguments),
+        "MessageId": entry.message_id,
+        "Links": {"OriginOfCondition": {"@odata.id": entry.origin}},
+    }

@@ -1,0 +1,306 @@
+"""The management controller of a host: system, processors, accelerators, sensors, coolant."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from fleetops.emulator.interfaces.redfish.common import (
+    ENVIRONMENT,
+    Sensor,
+    add_event_service,
+    add_manager,
+    add_sensors,
+    add_service,
+)
+from fleetops.emulator.interfaces.redfish.points import points_of
+from fleetops.emulator.interfaces.redfish.telemetry import add_telemetry
+from fleetops.emulator.interfaces.redfish.tree import (
+    ENABLED,
+    Resource,
+    Tree,
+    View,
+    link,
+)
+from fleetops_schemas.platforms import Accelerator, Platform
+
+MANAGER = "BMC"
+TRAY = "Chassis/Tray"
+SYSTEM = "Systems/1"
+THERMAL = f"{TRAY}/ThermalSubsystem"
+PROCESSORS = f"{SYSTEM}/Processors"
+MEMORIES = f"{SYSTEM}/Memory"
+HOST = 0
+"""The part that is the host itself; its accelerators follow, then its leak detector."""
+PROCESSOR_METRICS = "ProcessorMetrics"
+MEMORY_METRICS = "MemoryMetrics"
+SENSORS = (
+    ("IntakeTemp", "Air Intake Temperature", "Intake", "inlet_temperature_celsius"),
+    ("ExhaustTemp", "Air Exhaust Temperature", "Exhaust", "outlet_temperature_celsius"),
+    ("CPUTemp", "Hottest CPU", "CPU", "cpu_temperature_celsius"),
+    ("DIMMTemp", "Hottest DIMM", "Memory", "memory_temperature_celsius"),
+    ("DriveTemp", "Hottest Drive", "StorageDevice", "disk_temperature_celsius"),
+    ("BoardTemp", "Board", "SystemBoard", "board_temperature_celsius"),
+)
+"""Id, name, PhysicalContext, metric."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostShape:
+    """What all hosts of a platform have in common."""
+
+    platform: Platform
+    metrics: Mapping[str, frozenset[str]]
+    """By device class: those that a host, an accelerator or a leak detector of it has."""
+    leak_part: int | None
+    oem: bool
+    """Whether accelerators show NVIDIA's own properties."""
+    first_accelerator_id: str = "GPU_0"
+
+    @property
+    def accelerator_ids(self) -> list[str]:
+        """Ids of the accelerators' processors, counted on from the first one's."""
+        stem, _, number = self.first_accelerator_id.rpartition("_")
+        return [f"{stem}_{int(number) + place}" for place in range(self.platform.accelerators)]
+
+
+def host_tree(shape: HostShape) -> Tree:
+    """The resources of the controllers of a platform's hosts."""
+    tree = Tree()
+    add_service(tree, ("Systems", "Chassis", "Managers"))
+    add_event_service(tree)
+    own = shape.metrics["host"]
+    add_manager(tree, MANAGER, points_of("Manager", "host", HOST, own))
+    _system(tree, shape)
+    _chassis(tree, shape)
+    for place, name in enumerate(shape.accelerator_ids):
+        _accelerator(tree, shape, HOST + 1 + place, name)
+    if shape.leak_part is not None:
+        _coolant(tree, shape)
+        _leak_detection(tree, shape.leak_part, shape.metrics["coolant_unit"])
+    add_telemetry(tree)
+    return tree
+
+
+def _system(tree: Tree, shape: HostShape) -> None:
+    platform, own = shape.platform, shape.metrics["host"]
+    cpus = [f"CPU_{number}" for number in range(int(platform.processors.sockets))]
+    tree.add_collection("Systems", "ComputerSystem", ["1"])
+    parts = {"Processors": link(PROCESSORS)}
+    if platform.accelerator is not None:
+        parts["Memory"] = link(MEMORIES)
+        tree.add_collection(
+            MEMORIES, "Memory", [f"{name}_DRAM_0" for name in shape.accelerator_ids]
+        )
+    tree.add(
+        SYSTEM,
+        "ComputerSystem.v1_27_0.ComputerSystem",
+        {
+            "SystemType": "Physical",
+            "Manufacturer": "FleetOps Emulator",
+            "Model": platform.name,
+            "Status": ENABLED,
+            **parts,
+            "Links": {"Chassis": [link(TRAY)], "ManagedBy": [link(f"Managers/{MANAGER}")]},
+        },
+        points=points_of("ComputerSystem", "host", HOST, own),
+        live=lambda view: {
+            "Name": view.name,
+            "HostName": view.name,
+            "SerialNumber": f"EMU-{view.name}",
+        },
+    )
+    tree.add_collection(PROCESSORS, "Processor", [*cpus, *shape.accelerator_ids])
+    for cpu in cpus:
+        tree.add(
+            f"{PROCESSORS}/{cpu}",
+            "Processor.v1_22_0.Processor",
+            {
+                "Name": f"Processor {cpu}",
+                "Socket": cpu,
+                "ProcessorType": "CPU",
+                "Model": platform.processors.model,
+                "Status": {"State": "Enabled", "Health": "OK"},
+            },
+        )
+
+
+def _chassis(tree: Tree, shape: HostShape) -> None:
+    platform, own = shape.platform, shape.metrics["host"]
+    environment = points_of("EnvironmentMetrics", "host", HOST, own - {"fan_speed_ratio"})
+    tree.add_collection("Chassis", "Chassis", ["Tray"])
+    tree.add(
+        TRAY,
+        "Chassis.v1_28_0.Chassis",
+        {
+            "ChassisType": "Sled",
+            "Manufacturer": "FleetOps Emulator",
+            "Model": platform.name,
+            "Status": ENABLED,
+            "EnvironmentMetrics": link(f"{TRAY}/EnvironmentMetrics"),
+            "ThermalSubsystem": link(THERMAL),
+            "Sensors": link(f"{TRAY}/Sensors"),
+            "Links": {
+                "ComputerSystems": [link(SYSTEM)],
+                "ManagedBy": [link(f"Managers/{MANAGER}")],
+            },
+        },
+        live=_tray,
+    )
+    tree.add(
+        f"{TRAY}/EnvironmentMetrics",
+        "EnvironmentMetrics.v1_5_0.EnvironmentMetrics",
+        {"Name": "Chassis Environment Metrics"},
+        points=environment,
+        report=ENVIRONMENT,
+    )
+    sensors = [
+        Sensor(name, title, "Temperature", context, "host", metric)
+        for name, title, context, metric in SENSORS
+        if metric in own
+    ]
+    add_sensors(tree, "Tray", sensors)
+    _thermal(tree, shape)
+
+
+def _tray(view: View) -> Resource:
+    return {
+        "Name": f"Tray of {view.name}",
+        "SerialNumber": f"EMU-{view.name}",
+        "Location": {"Placement": {"Rack": view.rack}},
+    }
+
+
+def _thermal(tree: Tree, shape: HostShape) -> None:
+    wet = {
+        "CoolantConnectors": link(f"{THERMAL}/CoolantConnectors"),
+        "LeakDetection": link(f"{THERMAL}/LeakDetection"),
+    }
+    fans = [f"Fan{number}" for number in range(1, int(shape.platform.board.fans) + 1)]
+    tree.add(
+        THERMAL,
+        "ThermalSubsystem.v1_5_0.ThermalSubsystem",
+        {
+            "Name": "Thermal Subsystem",
+            "Status": ENABLED,
+            "Fans": link(f"{THERMAL}/Fans"),
+            **(wet if shape.leak_part is not None else {}),
+        },
+    )
+    tree.add_collection(f"{THERMAL}/Fans", "Fan", fans)
+    for fan in fans:
+        tree.add(
+            f"{THERMAL}/Fans/{fan}",
+            "Fan.v1_6_0.Fan",
+            {"Name": fan, "Status": ENABLED},
+            points=points_of("Fan", "host", HOST, shape.metrics["host"]),
+            report=ENVIRONMENT,
+        )
+
+
+def _accelerator(tree: Tree, shape: HostShape, part: int, name: str) -> None:
+    accelerator = shape.platform.accelerator
+    assert accelerator is not None  # noqa: S101  it has ids
+    own, path = shape.metrics["accelerator"], f"{PROCESSORS}/{name}"
+    tree.add(
+        path,
+        "Processor.v1_22_0.Processor",
+        {
+            "Name": f"Accelerator {name}",
+            "ProcessorType": "GPU" if accelerator.vendor in {"nvidia", "amd"} else "Accelerator",
+            "Model": accelerator.model,
+            "Metrics": link(f"{path}/ProcessorMetrics"),
+            "EnvironmentMetrics": link(f"{path}/EnvironmentMetrics"),
+        },
+        points=points_of("Processor", "accelerator", part, own, oem=shape.oem),
+        live=lambda view: {
+            "SerialNumber": f"EMU-{view.name}-{name}",
+            "Status": _state(view, part),
+        },
+    )
+    for kind, version in (("ProcessorMetrics", "v1_6_1"), ("EnvironmentMetrics", "v1_5_0")):
+        tree.add(
+            f"{path}/{kind}",
+            f"{kind}.{version}.{kind}",
+            {"Name": f"{kind} of {name}"},
+            points=points_of(kind, "accelerator", part, own, oem=shape.oem),
+            report=PROCESSOR_METRICS,
+        )
+    _accelerator_memory(tree, shape, accelerator, part, name)
+
+
+def _accelerator_memory(
+    tree: Tree, shape: HostShape, accelerator: Accelerator, part: int, name: str
+) -> None:
+    own, path = shape.metrics["accelerator"], f"{MEMORIES}/{name}_DRAM_0"
+    tree.add(
+        path,
+        "Memory.v1_20_0.Memory",
+        {
+            "Name": f"Memory of {name}",
+            "CapacityMiB": int(accelerator.memory_bytes) // 2**20,
+            "Metrics": link(f"{path}/MemoryMetrics"),
+            "EnvironmentMetrics": link(f"{path}/EnvironmentMetrics"),
+            "Links": {"Processors": [link(f"{PROCESSORS}/{name}")]},
+        },
+        points=points_of("Memory", "accelerator", part, own, oem=shape.oem),
+        live=lambda view: {"Status": _state(view, part)},
+    )
+    for kind, version in (("MemoryMetrics", "v1_6_1"), ("EnvironmentMetrics", "v1_5_0")):
+        source = "MemoryEnvironmentMetrics" if kind == "EnvironmentMetrics" else kind
+        tree.add(
+            f"{path}/{kind}",
+            f"{kind}.{version}.{kind}",
+            {"Name": f"{kind} of the memory of {name}"},
+            points=points_of(source, "accelerator", part, own, oem=shape.oem),
+            report=MEMORY_METRICS,
+        )
+
+
+def _state(view: View, part: int) -> Resource:
+    """A part that answers is enabled; one that fell off is not there."""
+    return {"State": "Enabled" if view.is_present(part) else "Absent"}
+
+
+def _coolant(tree: Tree, shape: HostShape) -> None:
+    """The tray's one pair of coolant connectors."""
+    tree.add_collection(f"{THERMAL}/CoolantConnectors", "CoolantConnector", ["1"])
+    tree.add(
+        f"{THERMAL}/CoolantConnectors/1",
+        "CoolantConnector.v1_3_0.CoolantConnector",
+        {
+            "Name": "Tray coolant connectors",
+            "Status": ENABLED,
+            "CoolantConnectorType": "Pair",
+        },
+        points=points_of("CoolantConnector", "host", HOST, shape.metrics["host"]),
+        report=ENVIRONMENT,
+    )
+
+
+def _leak_detection(tree: Tree, part: int, metrics: Collection[str]) -> None:
+    """The tray's one leak detector, ``leak0``."""
+    base = f"{THERMAL}/LeakDetection"
+    add_leak_detector(tree, base, part, metrics, "Tray Leak Detector")
+
+
+def add_leak_detector(
+    tree: Tree, base: str, part: int, metrics: Collection[str], title: str
+) -> None:
+    """A leak detection with one detector, ``leak0``."""
+    tree.add(
+        base,
+        "LeakDetection.v1_2_0.LeakDetection",
+        {
+            "Name": "Leak Detection",
+            "Status": ENABLED,
+            "LeakDetectors": link(f"{base}/LeakDetectors"),
+        },
+    )
+    tree.add_collection(f"{base}/LeakDetectors", "LeakDetector", ["leak0"])
+    tree.add(
+        f"{base}/LeakDetectors/leak0",
+        "LeakDetector.v1_2_0.LeakDetector",
+        {"Name": title, "LeakDetectorType": "Moisture", "PhysicalContext": "Chassis"},
+        points=points_of("LeakDetector", "coolant_unit", part, metrics),
+    )

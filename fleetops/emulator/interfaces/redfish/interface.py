@@ -1,0 +1,177 @@
+"""Redfish of hosts, coolant units and power shelves: one management controller a port."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from fleetops.emulator.groups import Group
+from fleetops.emulator.http_server import HttpServer, listen, port_of
+from fleetops.emulator.interfaces.base import (
+    LOOPBACK,
+    Carried,
+    Selection,
+    ServedInterface,
+    Surroundings,
+)
+from fleetops.emulator.interfaces.redfish.controller import Controller, Kind, Managed, Part
+from fleetops.emulator.interfaces.redfish.host import HostShape, host_tree
+from fleetops.emulator.interfaces.redfish.service import Account, RedfishService
+from fleetops.emulator.interfaces.redfish.tree import Tree
+from fleetops_schemas.platforms import Cooling, Interface
+
+USERNAME = "fleetops"
+PASSWORD_FILE_NAME = "redfish_password"  # noqa: S105  a file's name
+INTERVAL_SECONDS = 10.0
+DEADLINE_SECONDS = 8.0
+"""The first rounds walk through all of a controller's resources."""
+LOG_SECONDS = 10.0
+NAMES: Mapping[Kind, str] = {"host": "bmc", "coolant_unit": "cdu", "power_shelf": "shelf"}
+"""Of the collectors, by what their targets manage."""
+
+
+class RedfishInterface(ServedInterface):
+    """The management controllers of all that speak Redfish."""
+
+    interface: ClassVar[Interface] = Interface.REDFISH
+
+    def __init__(self, surroundings: Surroundings, selection: Selection) -> None:
+        """Makes the trees, one for each kind of controller; opens nothing."""
+        super().__init__(surroundings, selection)
+        self.controllers = tuple(self._hosts())
+        self._ports: dict[int, Controller] = {}
+        self._server: HttpServer | None = None
+
+    @override
+    def carries(self) -> Mapping[str, Carried]:
+        rows: dict[str, set[int]] = defaultdict(set)
+        metrics: dict[str, dict[str, None]] = defaultdict(dict)
+        for controller in self.controllers:
+            for part in controller.parts:
+                rows[part.device_class].add(part.row)
+        for tree, parts in {one.tree: one.parts for one in self.controllers}.items():
+            for node in tree:
+                for point in node.points:
+                    metrics[parts[point.part].device_class][point.metric] = None
+        return {
+            name: Carried(np.array(sorted(rows[name]), dtype=np.intp), tuple(metrics[name]))
+            for name in metrics
+        }
+
+    @override
+    def answering(self, device_class: str) -> NDArray[np.bool_]:
+        answering = super().answering(device_class).copy()
+        for controller in self.controllers:
+            if not controller.answers:
+                silent = [
+                    part.row for part in controller.parts if part.device_class == device_class
+                ]
+                answering[silent] = False
+        return answering
+
+    @override
+    def collectors(self) -> list[dict[str, Any]]:
+        targets: dict[Kind, list[dict[str, str]]] = defaultdict(list)
+        for port, one in self._ports.items():
+            whose = "host" if one.kind == "host" else "device"
+            targets[one.kind].append(
+                {
+                    "name": one.name,
+                    "url": f"http://{LOOPBACK}:{port}",
+                    "rack": one.rack,
+                    whose: one.name,
+                }
+            )
+        return [
+            {
+                "kind": "redfish",
+                "name": NAMES[kind],
+                "targets": listed,
+                "interval_seconds": INTERVAL_SECONDS,
+                "deadline_seconds": DEADLINE_SECONDS,
+                "log_interval_seconds": LOG_SECONDS,
+                "username": USERNAME,
+                "password_file": str(self._password_file),
+            }
+            for kind, listed in targets.items()
+        ]
+
+    @override
+    async def start(self) -> None:
+        """Opens a port for each controller, and makes the account's password."""
+        password = secrets.token_urlsafe(18)
+        _write_secret(self._password_file, password)
+        listeners = [listen() for _ in self.controllers]
+        self._ports = dict(zip(map(port_of, listeners), self.controllers, strict=True))
+        service = RedfishService(self._ports, Account(USERNAME, password))
+        self._server = HttpServer(service, listeners)
+        await self._server.start()
+
+    @override
+    async def close(self) -> None:
+        if self._server is not None:
+            await self._server.stop()
+            self._server = None
+
+    @property
+    def _password_file(self) -> Path:
+        return (self.surroundings.state_dir / PASSWORD_FILE_NAME).resolve()
+
+    def _hosts(self) -> Iterator[Controller]:
+        site, selected = self.site, set(self.selection.hosts)
+        for group in site.groups:
+            hosts = [
+                host for host in range(group.hosts.start, group.hosts.stop) if host in selected
+            ]
+            if hosts:
+                tree = host_tree(self._shape(group))
+                for host in hosts:
+                    rack = site.standing[host].rack
+                    managed = Managed("host", site.hosts[host], rack)
+                    yield self._controller(managed, tree, self._parts_of_host(group, host))
+
+    def _shape(self, group: Group) -> HostShape:
+        parts = self._parts_of_host(group, group.hosts.start)
+        liquid = group.platform.cooling.medium is Cooling.LIQUID
+        metrics: dict[str, frozenset[str]] = {}
+        for device_class, row in parts:
+            metrics.setdefault(device_class, frozenset(self.table(device_class).metrics_of(row)))
+        return HostShape(
+            group.platform, metrics, len(parts) - 1 if liquid else None, self._is_nvidia
+        )
+
+    @property
+    def _is_nvidia(self) -> bool:
+        """Whether all accelerators are NVIDIA's: a class has one set of metrics."""
+        found = (group.platform.accelerator for group in self.site.groups)
+        return all(one is None or one.vendor == "nvidia" for one in found)
+
+    def _parts_of_host(self, group: Group, host: int) -> list[Part]:
+        name, count = self.site.hosts[host], group.platform.accelerators
+        first = group.accelerators.start + (host - group.hosts.start) * count
+        parts = [Part("host", host)]
+        parts += [Part("accelerator", first + number) for number in range(count)]
+        if group.platform.cooling.medium is Cooling.LIQUID:
+            index = self.table("coolant_unit").roster.index
+            parts.append(Part("coolant_unit", index[f"{name}/leak0"]))
+        return parts
+
+    def _controller(self, managed: Managed, tree: Tree, parts: list[Part]) -> Controller:
+        around = self.surroundings
+        return Controller(managed, tree, parts, around.fleet, around.clock)
+
+
+def _write_secret(path: Path, text: str) -> None:
+    """Leaves it in a file that only the user can read."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)

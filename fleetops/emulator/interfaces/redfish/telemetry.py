@@ -1,0 +1,76 @@
+"""Metric reports: the points of many resources in one, as text, with the time of each."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+
+from fleetops.emulator.interfaces.redfish.points import Point, Scalar
+from fleetops.emulator.interfaces.redfish.tree import (
+    ENABLED,
+    Live,
+    Node,
+    Resource,
+    Tree,
+    View,
+    link,
+)
+
+REPORTS = "TelemetryService/MetricReports"
+
+
+def add_telemetry(tree: Tree) -> None:
+    """The telemetry service, with a report for each name that the tree's nodes give."""
+    lines: dict[str, list[tuple[str, Point]]] = defaultdict(list)
+    for node in tree:
+        if node.report:
+            lines[node.report] += [(_property(node, point), point) for point in node.points]
+    tree.add(
+        "TelemetryService",
+        "TelemetryService.v1_4_0.TelemetryService",
+        {
+            "Name": "Telemetry Service",
+            "ServiceEnabled": True,
+            "MinCollectionInterval": "PT1S",
+            "Status": ENABLED,
+            "MetricReports": link(REPORTS),
+        },
+    )
+    tree.add_collection(REPORTS, "MetricReport", list(lines))
+    for name, told in lines.items():
+        tree.add(
+            f"{REPORTS}/{name}",
+            "MetricReport.v1_5_1.MetricReport",
+            {"Name": name},
+            live=_report(told),
+        )
+
+
+def _property(node: Node, point: Point) -> str:
+    """A sensor's reading goes by the sensor's own URI."""
+    if "/Sensors/" in node.path:
+        return node.path
+    return f"{node.path}#{point.path}"
+
+
+def _report(lines: list[tuple[str, Point]]) -> Live:
+    def make(view: View) -> Resource:
+        now = view.timestamp()
+        values = [
+            {"MetricProperty": name, "MetricValue": _text(view, point), "Timestamp": now}
+            for name, point in lines
+        ]
+        return {"Timestamp": now, "MetricValues": values}
+
+    return make
+
+
+def _text(view: View, point: Point) -> str:
+    """Every ``MetricValue`` is a string; what cannot be read is ``nan``."""
+    value = view.value(point.part, point.metric)
+    return "nan" if math.isnan(value) else text_of(point.encode(value))
+
+
+def text_of(value: Scalar) -> str:
+    """A property's value as a report tells it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
