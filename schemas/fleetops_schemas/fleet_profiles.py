@@ -6,6 +6,7 @@ from fleetops_schemas.clusters import Cluster, Fabric, HostGroup, Placement, Rol
 from fleetops_schemas.platforms import Platform, Switch
 from fleetops_schemas.profiles import Basis, Figure, ProfileError, load_profile, profile_names
 
+
 def fleet_names() -> tuple[str, ...]:
     """Names that :func:`cluster_of` knows: clusters first, then platforms."""
     return (*profile_names(Cluster), *profile_names(Platform))
@@ -21,7 +22,9 @@ def cluster_of(name: str) -> Cluster:
         return load_profile(Cluster, name)
     if name in profile_names(Platform):
         return _one_rack(load_profile(Platform, name))
-    raise ProfileError(f"no cluster and no platform {name!r}; there are: {', '.join(fleet_names())}")
+    raise ProfileError(
+        f"no cluster and no platform {name!r}; there are: {', '.join(fleet_names())}"
+    )
 
 
 def role_of(platform: Platform) -> Role:
