@@ -186,7 +186,10 @@ _ACCELERATOR: tuple[Rule, ...] = (
     ("Energy", r"dram|hbm|mem", ""),
     ("Energy", r"", "energy_joules"),
 )
+_LIMIT = r"tj_?max|tcontrol|tthrottle|margin|limit"
+"""Temperatures that are limits, or the distance to one."""
 _HOST: tuple[Rule, ...] = (
+    ("Temperature", _LIMIT, ""),
     ("Temperature", r"coolant.*(supply|inlet)", "coolant_supply_temperature_celsius"),
     ("Temperature", r"coolant.*(return|outlet)", "coolant_return_temperature_celsius"),
     ("Flow", r"", "coolant_flow_litres_per_minute"),

@@ -25,6 +25,7 @@ HEADERS = {"Accept": "application/json", "OData-Version": "4.0"}
 MAX_KEPT = 5000
 """Resources kept with their ETags."""
 _MOVED = frozenset({HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.PERMANENT_REDIRECT})
+_REDIRECTED = _MOVED | {HTTPStatus.FOUND, HTTPStatus.TEMPORARY_REDIRECT}
 _BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
@@ -65,6 +66,8 @@ class RedfishSession:
         self._basic = False
         self._refusal = ""
         self._kept: dict[str, _Kept] = {}
+        self._slashed: set[str] = set()
+        """Paths that the service wants with a closing slash."""
         self._login: asyncio.Task[None] | None = None
 
     async def get(self, uri: str) -> Json:
@@ -134,13 +137,17 @@ class RedfishSession:
     async def _ask(
         self, method: str, path: str, headers: dict[str, str], json: Json | None = None
     ) -> Answer:
-        """One request; where it moved for good, often just to a closing slash, that one."""
-        answer = await self._ask_at(method, path, headers, json)
+        """One request; where it moved for good, or just to a closing slash, that one."""
+        slashed = f"{path}/"
+        first = slashed if path in self._slashed else path
+        answer = await self._ask_at(method, first, headers, json)
+        location = answer.headers.get("Location", "")
+        if answer.status in _REDIRECTED and first != slashed and _path_in(location) == slashed:
+            if len(self._slashed) < MAX_KEPT:
+                self._slashed.add(path)
+            return await self._ask_at(method, slashed, headers, json)
         if answer.status in _MOVED:
-            location = answer.headers.get("Location", "")
-            slashed = f"{path}/"
-            place = slashed if _path_in(location) == slashed else self._place_of(location)
-            return await self._ask_at(method, place, headers, json)
+            return await self._ask_at(method, self._place_of(location), headers, json)
         return answer
 
     async def _ask_at(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -189,11 +189,13 @@ class TestSessions:
 
 
 class TestAddresses:
-    def test_a_closing_slash_that_the_service_wants_is_added(self) -> None:
+    @pytest.mark.parametrize("status", [301, 302, 307, 308])
+    def test_a_closing_slash_that_the_service_wants_is_added(self, status: int) -> None:
         """DSP0266 lets services redirect to it; some name themselves otherwise than we do."""
-        service = SlashedService(tray(), needs_login=True)
+        service = SlashedService(tray(), needs_login=True, status=status)
         assert len(using(service, twice, **LOGIN).readings) == READINGS_OF_A_TRAY
         assert (service.opened, service.sessions) == (1, set())
+        assert service.redirected.count(INLET) == 1  # the second time it is known
 
     @pytest.mark.parametrize("location", ["https://bmc-cz01.example{}", "{}/", "https://[{}", ""])
     def test_a_session_is_ended_wherever_it_says_it_is(self, location: str) -> None:
@@ -202,15 +204,20 @@ class TestAddresses:
         assert (service.opened, service.sessions) == (1, set())
 
 
+@dataclass
 class SlashedService(RedfishService):
     """Redirects every request without a closing slash, under a name of its own."""
+
+    status: int = 308
+    redirected: list[str] = field(default_factory=list)
 
     @override
     def answer(self, request: Request) -> Reply:
         path, _, query = request.path.partition("?")
         if query or path.endswith("/"):
             return super().answer(request)
-        return Reply(308, headers={"Location": f"https://bmc-cz01.example{path}/"})
+        self.redirected.append(path)
+        return Reply(self.status, headers={"Location": f"https://bmc-cz01.example{path}/"})
 
 
 @dataclass

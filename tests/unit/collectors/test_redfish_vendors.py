@@ -254,6 +254,13 @@ def test_regulators_are_neither_processors_nor_memory() -> None:
     assert found.unmapped.total() == 3
 
 
+@pytest.mark.parametrize("name", ["MB_CPU0_TJMAX", "Tcontrol_CPU1", "CPU0_THERMAL_MARGIN"])
+def test_a_limit_is_no_temperature(name: str) -> None:
+    found = decode(sensor(name, 100.0, ReadingType="Temperature", PhysicalContext="CPU"))
+    assert found.readings == []
+    assert found.unmapped == {name: 1}
+
+
 def test_openbmc_puts_the_kind_before_the_supply() -> None:
     found = decode(
         sensor("voltage_ps0_input_voltage", 229.0, ReadingType="Voltage"),
