@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleetops.emulator.groups import NONE
+from fleetops.emulator.model.abilities import missing_metrics
 from fleetops.emulator.model.coolant import heat_flow_watts_per_kelvin
 from fleetops.emulator.model.effects import Effects, Floats
 from fleetops.emulator.model.parameters import by_accelerator, is_liquid
@@ -60,6 +61,7 @@ class Sensors:
         self._width = by_accelerator(site, lambda one: float(one.pcie_width))
         self._generation = by_accelerator(site, lambda one: float(one.pcie_generation))
         self._registers = RegisterSensors(site, self.rosters)
+        self._missing = missing_metrics(site)
         self._readers: dict[str, Callable[[Table, Effects], None]] = {
             "accelerator": self._accelerators,
             "host": self._hosts,
@@ -121,6 +123,8 @@ class Sensors:
         table.put("pcie_link_generation", self._generation)
         table.put("pcie_link_width", np.maximum(np.rint(self._width * effects["pcie_width"]), 1.0))
         table.put("last_fault_code", state.last_xid)
+        for accelerators, metrics in self._missing:
+            table.hide(metrics, accelerators)
         silent = np.flatnonzero(effects["unreadable"] > 0.0)
         table.hide(set(table.columns) - {"last_fault_code"}, silent)
 
