@@ -15,9 +15,10 @@ _HEAD = re.compile(r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*+)[ \t]*+(?:\{" + _LABELS 
 _QUOTED_HEAD = re.compile(
     r'\{[ \t]*+(?P<name>"[^"\\]*+(?:\\.[^"\\]*+)*+")[ \t]*+(?:,' + _LABELS + r")?+\}"
 )
-"""Prometheus 3 writes names that are no identifiers inside the braces."""
+"""Prometheus 3 writes names that are no identifiers inside the braces, and may so write any."""
 _LABEL = re.compile(
-    r'[ \t]*([a-zA-Z_][a-zA-Z0-9_]*)[ \t]*=[ \t]*"([^"\\]*(?:\\.[^"\\]*)*)"[ \t]*(?:,|$)'
+    r'[ \t]*([a-zA-Z_][a-zA-Z0-9_]*|"[^"\\]*(?:\\.[^"\\]*)*")[ \t]*='
+    r'[ \t]*"([^"\\]*(?:\\.[^"\\]*)*)"[ \t]*(?:,|$)'
 )
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPES = {"n": "\n", "\\": "\\", '"': '"'}
@@ -37,7 +38,7 @@ def split(line: str) -> Parts | None:
         match = _HEAD.match(line) or _QUOTED_HEAD.match(line)
         if match is None:
             return None
-        name, labels = match["name"], match["labels"] or ""
+        name, labels = _plain(match["name"]), match["labels"] or ""
         rest = line[match.end() :].partition("#")[0]  # what follows is an exemplar or a remark
     parts = rest.split()
     if len(parts) == 1:
@@ -67,12 +68,20 @@ def labels_of(text: str) -> dict[str, str] | None:
         match = _LABEL.match(text, position)
         if match is None:
             return None if text[position:].strip() else labels
-        value = match[2]
-        if "\\" in value:
-            value = _ESCAPE.sub(lambda escape: _ESCAPES.get(escape[1], escape[0]), value)
-        labels[match[1]] = value
+        labels[_plain(match[1])] = _unescaped(match[2])
         position = match.end()
     return labels
+
+
+def _plain(name: str) -> str:
+    """A name without the quotes that it may stand in."""
+    return _unescaped(name[1:-1]) if name.startswith('"') else name
+
+
+def _unescaped(text: str) -> str:
+    if "\\" not in text:
+        return text
+    return _ESCAPE.sub(lambda escape: _ESCAPES.get(escape[1], escape[0]), text)
 
 
 def _is_time(text: str) -> bool:

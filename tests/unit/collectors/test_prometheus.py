@@ -168,6 +168,14 @@ def test_names_with_colons_and_a_space_before_the_labels() -> None:
     assert [one.value for one in found.readings] == [61]
 
 
+@pytest.mark.parametrize("gpu", ['gpu="3"', '"gpu"="3"'])
+def test_names_may_stand_quoted_inside_the_braces(gpu: str) -> None:
+    text = f'{{"DCGM_FI_DEV_GPU_TEMP",{gpu},Hostname="n","a.b"="c"}} 40\n{{"un\\"told"}} 1\n'
+    found = decode_prometheus(text)
+    assert [(one.device, one.value) for one in found.readings] == [("n/gpu3", 40)]
+    assert (found.skipped, found.unmapped) == ([], {'un"told': 1})
+
+
 def test_one_gpu_shared_by_pods_is_read_once() -> None:
     lines = [f'DCGM_FI_DEV_GPU_TEMP{{{GPU},pod="{pod}"}} 40' for pod in ("a", "b")]
     decoded = decode_prometheus("\n".join(lines))
