@@ -52,7 +52,7 @@ ALARM_OF_FLAG: Final[Mapping[str, Alarm]] = MappingProxyType(
             Alarm.OUTPUT_FAILED,
         ),
         **dict.fromkeys(("Temperature", "Temp_Alarm", "Outlet_Temp_Alarm"), Alarm.HOT),
-        **dict.fromkeys(("EOL", "BBU_EOL"), Alarm.BATTERY_WORN),
+        **dict.fromkeys(("EOL", "BBU_EOL", "End_of_Life"), Alarm.BATTERY_WORN),
         "Charge_Not_Allowed": Alarm.BATTERY_FULL,
         "Discharge_Not_Allowed": Alarm.BATTERY_EMPTY,
         "RPU_Outlet_Temp": Alarm.COOLANT_HOT,
@@ -92,6 +92,10 @@ class Told:
     """The flags that are, all together, the metric ``alarm_flags``."""
     metrics: Mapping[str, frozenset[str]]
     """By part; "" is the device itself."""
+
+    def tells(self, metric: str) -> bool:
+        """Whether a device itself tells a metric."""
+        return metric in self.metrics[""]
 
     def flags(self) -> Iterator[tuple[Register, Flag]]:
         """Every flag and its register."""

@@ -69,6 +69,7 @@ class RegisterSensors:
             self._power = power_devices(site, range(len(site.shelves)), rosters["power_unit"])
         if "coolant_unit" in rosters:
             self._coolant = coolant_devices(site, range(len(site.loops)), rosters["coolant_unit"])
+        self._battery_behind = _batteries_behind(site)
         self._cells = np.array(_cells(site))
         placed = [(unit, part) for unit, loop in enumerate(site.loops) for part in detectors(loop)]
         self._unit_of_detector = indices(unit for unit, _ in placed)
@@ -92,6 +93,8 @@ class RegisterSensors:
                 first, values_by_metric = self._supplies, of_battery
             for metric, values in values_by_metric.items():
                 _lay(table, metric, rows, values[rows - first])
+            if devices.told.tells("charge_ratio") and not first:
+                self._lay_behind(table, rows, of_battery | {"charge_ratio": power.charge_ratio})
             _finish(table, devices)
 
     def coolant_units(self, table: Table, coolant: Coolant, effects: Effects) -> None:
@@ -134,6 +137,16 @@ class RegisterSensors:
         level = loop_leak[self._unit_of_detector]
         tells = np.where(np.isnan(self._tells), level, self._tells)
         return np.where(level >= self._least, tells, 0.0), self._sound
+
+    def _lay_behind(self, table: Table, rows: Indices, of_battery: Mapping[str, Floats]) -> None:
+        """Batteries without a map of their own: their supplies tell of them, nobody else does."""
+        behind = self._battery_behind[rows]
+        rows, behind = rows[behind != NONE], behind[behind != NONE]
+        for metric, values in of_battery.items():
+            _lay(table, metric, rows, values[behind])
+        table.present[self._supplies + behind] = False
+        for alarm in (Alarm.BATTERY_WORN, Alarm.BATTERY_FULL, Alarm.BATTERY_EMPTY):
+            table.alarms[alarm][rows] = table.alarms[alarm][self._supplies + behind]
 
     def _alarm_power(self, table: Table, power: Power, effects: Effects) -> None:
         lost = power.input_volts < MAINS_LOST_RATIO * power.rated_input_volts
@@ -203,6 +216,17 @@ def _sound(site: Site, unit: int, part: str) -> float:
         return 1.0
     metrics = told_by(site.loops[unit].unit.register_map).metrics[part]
     return 1.0 if "leak_detector_ok" in metrics else np.nan
+
+
+def _batteries_behind(site: Site) -> Indices:
+    """(supplies,) the battery at the same place of the shelf; :data:`NONE` where there is none."""
+    found = np.full(len(site.supplies), NONE, dtype=np.intp)
+    for shelf in site.shelves:
+        batteries = range(shelf.batteries.start, shelf.batteries.stop)
+        supplies = range(shelf.supplies.start, shelf.supplies.stop)
+        for supply, battery in zip(supplies, batteries, strict=False):
+            found[supply] = battery
+    return found
 
 
 def _cells(site: Site) -> list[float]:
