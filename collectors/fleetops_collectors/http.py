@@ -24,6 +24,11 @@ def _have_addresses(targets: tuple[Target, ...]) -> tuple[Target, ...]:
             good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
         except ValueError:
             good = False
+        if "@" in target.url.partition("://")[2].partition("/")[0]:  # never shown: it is a secret
+            raise ValueError(
+                f"{target.name}: url holds a user name or a password; "
+                "set username and password_file in their place"
+            )
         if not good:
             raise ValueError(
                 f"{target.name}: url {target.url!r} is no http(s) address; "

@@ -7,6 +7,7 @@ import gzip
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from fleetops.core.clock import ManualClock
 from fleetops.core.errors import ConfigError, InputError, TemporaryError
@@ -35,6 +36,16 @@ def test_a_scrape() -> None:
     result = scrape(Reply(body=TEXT))
     assert [(r.device, r.value) for r in result.readings] == [("node001/gpu0", 61)]
     assert result.warnings == []
+
+
+@pytest.mark.parametrize("user", ["monitor:secret", "monitor", ":secret"])
+def test_an_address_holds_no_password(user: str) -> None:
+    """It would stand in every log line and warning that names the address."""
+    target = {"name": "t", "url": f"http://{user}@10.1.0.1:9400/metrics@home"}
+    with pytest.raises(ValidationError, match="t: url holds a user name or a password"):
+        PrometheusConfig.model_validate({"name": "test", "targets": [target]})
+    allowed = {"name": "t", "url": "http://10.1.0.1:9400/metrics@home"}
+    assert PrometheusConfig.model_validate({"name": "test", "targets": [allowed]}).targets
 
 
 def test_skipped_lines_become_warnings() -> None:
