@@ -224,7 +224,8 @@ class _Builder:
             host=host,
             row=f"row{(rack - 1) // self._cluster.racks_per_row + 1}",
             rack=f"r{rack:02d}",
-            rack_position=1 + index % per_rack * int(platform.rack.host_height_units),
+            rack_position=1
+            + index % per_rack // platform.rack.abreast * int(platform.rack.host_height_units),
             platform=platform.name,
             accelerators=platform.accelerators,
             coolant_loop=self._loop_name(platform, base, rack),

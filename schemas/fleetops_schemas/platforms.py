@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar, Literal
 
-from fleetops_schemas.profiles import Figure, Identifier, Profile, Section
+from fleetops_schemas.profiles import Basis, Figure, Identifier, Profile, Section
 
 
 class Cooling(StrEnum):
@@ -142,6 +142,8 @@ class Rack(Section):
 
     hosts: Figure
     host_height_units: Figure
+    abreast: int = 1
+    """Hosts side by side at one height."""
     height_units: Figure
     power: Identifier
     """Rack power profile."""
@@ -278,6 +280,10 @@ class Switch(Profile):
     busy_watts: Figure
     asic_celsius: Figure
     """At full load."""
+    supplies: Figure = Figure(value=2, basis=Basis.ASSUMED, why="one on each feed")
+    """Of its own, on the mains; they share the load, optics included."""
+    fans: Figure = Figure(value=4, basis=Basis.ASSUMED, why="modules of a switch of one or two units")
+    fan_rpm: Figure = Figure(value=12000, basis=Basis.ASSUMED, why="fans of 80 mm at full speed")
     optics: Identifier
     interface: Interface | None = None
     """None for one that answers nothing here, as an InfiniBand switch that a fabric manager reads;
