@@ -37,21 +37,21 @@ class Quantity(NamedTuple):
 
 
 _UNITS: tuple[tuple[Quantity, str], ...] = (
-    (Quantity("Temperature"), "cel|c|degc|°c|deg c|degrees c|celsius|degrees celsius"),
+    (Quantity("Temperature"), "cel|c|degc|°c|deg c|degrees c|degrees_c|celsius|degrees celsius"),
     (Quantity("Temperature", 5 / 9, -160 / 9), "[degf]|f|degf|°f|fahrenheit|degrees f"),
     (Quantity("Temperature", 1.0, -273.15), "k|kelvin"),
-    (Quantity("Power"), "w|watts"),
+    (Quantity("Power"), "w|watt|watts"),
     (Quantity("Power", 1000.0), "kw"),
-    (Quantity("Voltage"), "v|volts"),
+    (Quantity("Voltage"), "v|volt|volts"),
     (Quantity("Voltage", 0.001), "mv"),
-    (Quantity("Current"), "a|amps|amperes"),
+    (Quantity("Current"), "a|amp|amps|ampere|amperes"),
     (Quantity("Current", 0.001), "ma"),
     (Quantity("Frequency"), "hz|hertz"),
-    (Quantity("Energy"), "j|joules"),
+    (Quantity("Energy"), "j|joule|joules"),
     (Quantity("Energy", 1000.0), "kj"),
     (Quantity("Energy", 3600.0), "w.h|wh"),
     (Quantity("Energy", 3.6e6), "kw.h|kwh"),
-    (Quantity("Rotational"), "rpm|{rev}/min|rev/min"),
+    (Quantity("Rotational"), "rpm|{rpm}|{rev}/min|rev/min|r/min"),
     (Quantity("Percent", 0.01), "%|percent|%rh|% rh"),
     (Quantity("Flow"), "l/min|lpm"),
     (Quantity("Flow", 60.0), "l/s"),
@@ -67,6 +67,8 @@ _UNITS: tuple[tuple[Quantity, str], ...] = (
 )
 """UCUM's spellings, which the standard asks for, and those that are met in its place."""
 _BY_UNITS = {name: quantity for quantity, names in _UNITS for name in names.split("|")}
+_NO_UNITS = frozenset({"unspecified", "unknown", "none", "n/a", "null"})
+"""What is written where no unit is known."""
 _BY_TYPE = {
     "Temperature": Quantity("Temperature"),
     "Power": Quantity("Power"),
@@ -264,7 +266,7 @@ def _quantity(sensor: Json, identity: str) -> Quantity:
     units = _BY_UNITS.get(spelt)
     if units and (not declared or _BY_TYPE.get(declared, units).kind == units.kind):
         return units
-    if spelt and units is None:
+    if spelt and units is None and spelt not in _NO_UNITS:
         return Quantity(f"in {spelt}")  # by what to multiply is not known
     if declared:
         return _BY_TYPE.get(declared, Quantity(declared))

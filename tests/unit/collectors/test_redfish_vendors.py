@@ -192,6 +192,8 @@ class TestUnits:
             ("[degF]", "Temperature", 77.0, 25.0),
             ("K", "Temperature", 298.15, 25.0),
             ("", "Temperature", 24.0, 24.0),
+            ("unspecified", "Temperature", 24.0, 24.0),
+            ("Celsius", "", 24.0, 24.0),
         ],
     )
     def test_temperatures(self, units: str, kind: str, raw: float, value: float) -> None:
