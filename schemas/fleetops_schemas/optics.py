@@ -28,6 +28,8 @@ class Optics(Profile):
     transmit_milliwatts: Figure
     """Optical, a lane."""
     receive_milliwatts: Figure
+    laser_milliwatts: Figure | None = None
+    """Optical, of a fibre of the external laser; needed with co-packaged optics."""
     bias_milliamperes: Figure
     temperature_rise_kelvin: Figure
     """Case above the air (or the switch's plate) at full power."""

@@ -282,7 +282,7 @@ class Switch(Profile):
     """At full load."""
     supplies: Figure = Figure(value=2, basis=Basis.ASSUMED, why="one on each feed")
     """Of its own, on the mains; they share the load, optics included."""
-    fans: Figure = Figure(value=4, basis=Basis.ASSUMED, why="modules of a switch of one or two units")
+    fans: Figure = Figure(value=4, basis=Basis.ASSUMED, why="of a switch of one or two units")
     fan_rpm: Figure = Figure(value=12000, basis=Basis.ASSUMED, why="fans of 80 mm at full speed")
     optics: Identifier
     interface: Interface | None = None

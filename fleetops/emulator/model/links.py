@@ -23,6 +23,17 @@ DECADES_PER_DECIBEL = 0.9
 CORRECTION_LIMIT_DECADE = -3.62
 """KP4 forward error correction holds to 2.4e-4 (IEEE 802.3, clause 119)."""
 CODEWORD_BITS = 5440
+LOST_WORD_BITS = 16
+"""Fewest bits that are wrong in a codeword that is lost: KP4 mends 15 symbols of its 544."""
+LEAST_EFFECTIVE_RATE = 1e-15
+"""Of bit errors after correction, what a healthy link is told to have (assumed)."""
+PACKET_BYTES = 4166
+"""On the wire, of RoCE at its largest unit: 4096 and 70 of headers."""
+MARKED_SHARE = 1e-5
+"""Of the packets of a port that sends at its full rate, marked for congestion; less with the load
+(assumed: a buffer that is never full)."""
+MARKS_PER_PAUSE = 8.0
+"""Switches mark long before they pause (assumed)."""
 OPTICS_SECONDS = 40.0
 SWITCH_AIR_CELSIUS = 35.0
 
@@ -45,7 +56,7 @@ class Links:
 
         self._transmit, self._receive = of("transmit_milliwatts"), of("receive_milliwatts")
         self._bias, self._rise = of("bias_milliamperes"), of("temperature_rise_kelvin")
-        self._watts = of("watts")
+        self._watts, self.lanes = of("watts"), of("lanes")
         self._decade = BASE_BIT_ERROR_DECADE + rng.normal(0.0, 0.3, count)
         self._loss = rng.normal(1.0, 0.04, count)
         self._peer = np.where(site.ports.peer == NONE, np.arange(count), site.ports.peer)
@@ -63,13 +74,25 @@ class Links:
         self.corrected: Floats = np.zeros(count)
         self.uncorrectable: Floats = np.zeros(count)
         self.link_downed: Floats = np.zeros(count)
+        self.transitions: Floats = np.zeros(count)
+        """Of the link's state, up and down alike."""
+        self.marked: Floats = np.zeros(count)
+        """Packets that were marked for congestion, with the part of the next one."""
         self.pause_transmit: Floats = np.zeros(count)
         self.pause_receive: Floats = np.zeros(count)
         self.bit_error_rate: Floats = 10.0**self._decade
+        """Before correction."""
+        self.effective_bit_error_rate: Floats = np.full(count, LEAST_EFFECTIVE_RATE)
+        """After it."""
         self.module_celsius: Floats = SWITCH_AIR_CELSIUS + self._rise
         self.transmit_milliwatts: Floats = self._transmit.copy()
         self.receive_milliwatts: Floats = self._receive * self._loss
         self.bias_milliamperes: Floats = self._bias.copy()
+
+    @property
+    def rated_optics_watts(self) -> Floats:
+        """(ports,) of each link's end; a module whose link is down is powered nevertheless."""
+        return self._watts
 
     @property
     def optics_watts(self) -> Floats:
@@ -96,11 +119,12 @@ class Links:
             * np.minimum(effects["goodput"], effects["goodput"][self._peer])
         )
         carried = self.ports.gigabits_per_second * self.capacity_ratio * BITS_PER_GIGABIT / 8.0
-        sent = carried * np.clip(demand, 0.0, 1.0)
-        sent = np.floor(sent * seconds)
+        load = np.clip(demand, 0.0, 1.0)
+        sent = np.floor(carried * load * seconds)
         self.transmit_bytes = self.transmit_bytes + sent
         self.receive_bytes = self.receive_bytes + sent[self._peer]
         self._err(seconds, effects)
+        self._press(seconds, sent, load, effects)
 
     def _connect(self, effects: Effects) -> None:
         """A link is up when both ends are, and what they stand in."""
@@ -110,6 +134,7 @@ class Links:
         end[switches] *= 1.0 - effects["switch_down"][self._switch_of[switches]]
         up = end * end[self._peer]
         self.link_downed = self.link_downed + ((self.up > 0.0) & (up <= 0.0))
+        self.transitions = self.transitions + ((self.up > 0.0) != (up > 0.0))
         self.up = up
 
     def _shine(self, seconds: float, air_celsius: Floats, effects: Effects) -> None:
@@ -131,10 +156,19 @@ class Links:
         errors_a_word = self.bit_error_rate * CODEWORD_BITS
         broken = np.where(decade > CORRECTION_LIMIT_DECADE, 10.0 ** (decade + 2.0), 0.0)
         self.corrected = self.corrected + np.floor(words * np.minimum(errors_a_word, 1.0) + draw[0])
-        lost = np.floor(words * np.minimum(broken, 1.0) + draw[1])
+        broken = np.minimum(broken, 1.0)
+        self.effective_bit_error_rate = np.maximum(
+            broken * LOST_WORD_BITS / CODEWORD_BITS, LEAST_EFFECTIVE_RATE
+        )
+        lost = np.floor(words * broken + draw[1])
         self.uncorrectable = self.uncorrectable + lost
         self.receive_errors = self.receive_errors + lost
         self.symbol_errors = self.symbol_errors + np.floor(lost + draw[2] * (lost > 0.0))
+
+    def _press(self, seconds: float, sent: Floats, load: Floats, effects: Effects) -> None:
+        """Congestion: marks, and pauses where marks were not enough."""
         paused = np.floor(effects["pause_frames_per_second"] * seconds)
         self.pause_transmit = self.pause_transmit + paused
         self.pause_receive = self.pause_receive + paused[self._peer]
+        marks = sent / PACKET_BYTES * MARKED_SHARE * load + MARKS_PER_PAUSE * paused
+        self.marked = self.marked + marks
