@@ -28,8 +28,7 @@ from fleetops.emulator.serving import Serving
 from fleetops.emulator.site import build_site
 from fleetops_collectors.base import Collector, Scrape, Target
 from fleetops_collectors.collector_config import parse_collectors
-from fleetops_schemas.clusters import Cluster
-from fleetops_schemas.profiles import load_profile
+from fleetops_schemas.fleet_profiles import cluster_of
 
 T = TypeVar("T")
 
@@ -56,7 +55,7 @@ class Stand:
     def __init__(self, cluster: str, hosts: int) -> None:
         """The fleet in its steady state; nothing is served yet."""
         self.strikes: list[Strike] = []
-        site = build_site(load_profile(Cluster, cluster), hosts)
+        site = build_site(cluster_of(cluster), hosts)
         self.fleet = Fleet(FleetOptions(site), self._disturb)
         self.interface: ServedInterface
         self.scrapes: list[Scrape] = []
@@ -146,6 +145,7 @@ class InterfaceContract:
     gone: ClassVar[Strike]
     """What takes a device away that the interface carries."""
     cluster: ClassVar[str] = "llm_roce_32k"
+    """Or a platform: one rack of it."""
     hosts: ClassVar[int] = 2
     rounds: ClassVar[int] = 1
     """How many a collector needs until it says all: those that tell rates need two."""

@@ -51,7 +51,7 @@ class Bus:
         if device is None or not device.bank.answers(device.row):
             return None
         said: ModbusPDU = ExceptionResponse(asked.function_code, ExcCodes.ILLEGAL_FUNCTION)
-        if isinstance(asked, ReadHoldingRegistersRequest):
+        if type(asked) is ReadHoldingRegistersRequest:  # others are made of it
             words = device.bank.read(device.row, asked.address, asked.count)
             said = ExceptionResponse(asked.function_code, ExcCodes.ILLEGAL_ADDRESS)
             if words is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -25,6 +26,7 @@ from fleetops.emulator.model.register_devices import (
     coolant_devices,
     power_devices,
 )
+from fleetops.emulator.registers import BUS_ERRORS
 from fleetops_schemas.platforms import Interface
 from fleetops_schemas.register_maps import RegisterMap
 
@@ -86,7 +88,8 @@ class RackmonInterface(ServedInterface):
             mine = [one for one in self._devices if one.told.map.device_class == device_class]
             rows = np.sort(np.concatenate([one.all_rows for one in mine]))
             metrics = {name for one in mine for part in one.told.metrics.values() for name in part}
-            tolerances: dict[str, float] = {}
+            # counted by whoever reads: a device that was away for a while leaves errors behind
+            tolerances = {BUS_ERRORS: math.inf}
             for measured in (measured for one in mine for measured in one.told.measured):
                 known = tolerances.get(measured.metric, 0.0)
                 tolerances[measured.metric] = max(known, measured.step / 2.0)
