@@ -28,7 +28,6 @@ RESOLUTIONS: Mapping[str, float] = {
     "minute": 1.0 / 16.0,
     "kilopascals": 0.125,
     "rpm": 1.0,
-    "milliwatts": 1.0 / 8192.0,
     "milliamperes": 1.0 / 512.0,
     "seconds": 1e-6,
 }
@@ -36,6 +35,11 @@ RESOLUTIONS: Mapping[str, float] = {
 
 Powers of two where a register has a binary point, so that no protocol rounds a second time.
 """
+DECIBELS_OF = "_milliwatts"
+"""Light is told in hundredths of a decibel, which is what OpenConfig can say."""
+DECADE_STEPS = 1000.0
+"""Hundredths of a decibel in a factor of ten."""
+LEAST_LIGHT = 1e-9
 EXACT = frozenset({"accelerator.temperature_celsius", "accelerator.memory_temperature_celsius"})
 """Whole degrees: what drivers tell of accelerators."""
 
@@ -99,6 +103,13 @@ class Table:
         """Sets a column, at its sensor's resolution."""
         self.columns[metric] = quantised(self.roster.device_class, metric, values)
 
+    def lay(self, metric: str, rows: Rows, values: Floats) -> None:
+        """Sets some rows of a column; the others stay as they are, or are NaN."""
+        column = self.columns.get(metric)
+        column = np.full(len(self.roster.devices), np.nan) if column is None else column.copy()
+        column[rows] = values
+        self.put(metric, column)
+
     def hide(self, metrics: Iterable[str], rows: Rows | slice) -> None:
         """Takes readings away that a device does not have."""
         for metric in metrics:
@@ -128,6 +139,10 @@ def _array(values: Floats, kind: pa.DataType) -> pa.Array:
 
 def quantised(device_class: str, metric: str, values: Floats) -> Floats:
     """Values at the resolution of the metric's sensor."""
+    if metric.endswith(DECIBELS_OF):
+        decades = np.log10(np.maximum(values, LEAST_LIGHT))
+        lit: Floats = 10.0 ** (np.rint(decades * DECADE_STEPS) / DECADE_STEPS)
+        return lit
     step = resolution(device_class, metric)
     return np.rint(values / step) * step if step else values
 
