@@ -1,0 +1,142 @@
+"""``fleetops emulate``: a fleet of any platform or cluster, over its real protocols."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fleetops.cli import output
+from fleetops.core.errors import ConfigError, FleetOpsError
+from fleetops_schemas.clusters import Cluster
+from fleetops_schemas.fleet_profiles import cluster_of
+from fleetops_schemas.platforms import Platform
+from fleetops_schemas.profiles import ProfileError, load_profiles, profile_names
+
+ALL = "all"
+CHECK_TITLES = (
+    "PROFILE",
+    "INTERFACE",
+    "CLASS",
+    "DEVICES",
+    "METRICS",
+    "STORED",
+    "ROWS EXPECTED",
+    "ROWS STORED",
+    "VALUES OFF",
+    "",
+)
+
+
+def emulate(
+    cluster: Annotated[
+        str, typer.Option(help="A cluster or a platform by name; see --list.")
+    ] = "demo",
+    scale: Annotated[
+        int | None,
+        typer.Option(min=1, help="About how many hosts to emulate; all of them without it."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed, the same fleet.")] = 1,
+    tick_seconds: Annotated[
+        float, typer.Option(min=0.1, max=300.0, help="How often sensors are read anew.")
+    ] = 10.0,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(help='KIND, or JSON: {"kind": ..., "target": {...}}. May be repeated.'),
+    ] = None,
+    state_dir: Annotated[
+        Path, typer.Option(help="Endpoints, configuration, logs and trees go here.")
+    ] = Path(".fleetops/emulated"),
+    port: Annotated[int, typer.Option(help="Of text and control; 0 takes any free one.")] = 0,
+    check: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[,NAME]|all",
+            help="Collect and store each, count, and stop. 1 if not whole.",
+        ),
+    ] = None,
+    show: Annotated[bool, typer.Option("--list", help="Name the profiles and stop.")] = False,
+    show_faults: Annotated[
+        bool, typer.Option("--list-faults", help="Name the faults and stop.")
+    ] = False,
+) -> None:
+    """Emulate a fleet until Ctrl-C. It answers on this machine only; nothing of it is measured."""
+    if show:
+        _list_profiles()
+    elif show_faults:
+        _list_faults()
+    elif check is not None:
+        _check(check, scale)
+    else:
+        _run(cluster, scale, seed, tick_seconds, fault or [], state_dir, port)
+
+
+def _list_profiles() -> None:
+    for title, kind in (("Clusters", Cluster), ("Platforms", Platform)):
+        sys.stdout.write(f"{title}\n")
+        for profile in load_profiles(kind):
+            sys.stdout.write(f"  {profile.name:22} {profile.title}\n")
+
+
+def _list_faults() -> None:
+    from fleetops.emulator.fault_kinds import list_faults  # noqa: PLC0415  numpy, only here
+
+    sys.stdout.write(list_faults())
+
+
+def _check(names: str, hosts: int | None) -> None:
+    from fleetops.evaluate.emulation_check import HOSTS, check_emulation  # noqa: PLC0415  chDB
+
+    chosen = (
+        [*profile_names(Platform), *profile_names(Cluster)] if names == ALL else names.split(",")
+    )
+    whole = True
+    rows = []
+    try:
+        for name in chosen:
+            cluster_of(name)
+        for row in check_emulation(chosen, hosts or HOSTS):
+            whole &= row.agrees
+            rows.append(
+                (
+                    *(row.platform, row.interface, row.device_class, row.devices, row.metrics),
+                    *(row.metrics_stored, row.rows_expected, row.rows_stored),
+                    f"{row.values_off} of {row.values}",
+                    row.problem if row.problem else ("" if row.agrees else "DIFFERS"),
+                )
+            )
+    except ProfileError as error:
+        raise ConfigError(str(error)) from error
+    output.table(CHECK_TITLES, rows)
+    if not whole:
+        raise SystemExit(1)
+
+
+def _run(
+    cluster: str,
+    scale: int | None,
+    seed: int,
+    tick_seconds: float,
+    faults: list[str],
+    state_dir: Path,
+    port: int,
+) -> None:
+    from fleetops.core.clock import SystemClock  # noqa: PLC0415  below: what emulation needs
+    from fleetops.emulator.process import Options, run  # noqa: PLC0415
+
+    options = Options(
+        cluster=cluster,
+        scale=scale,
+        seed=seed,
+        tick_seconds=tick_seconds,
+        faults=tuple(faults),
+        state_dir=state_dir,
+        port=port,
+    )
+    try:
+        asyncio.run(run(options, SystemClock()))
+    except OSError as error:  # a port in use, a folder not writable
+        raise FleetOpsError(f"the emulator cannot run: {error}") from error
