@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from fleetops.emulator.interfaces.redfish.log import LogEntry
-from fleetops.emulator.interfaces.redfish.points import Point, encoder
+from fleetops.emulator.interfaces.redfish.points import Point, encoder, points_of
 from fleetops.emulator.interfaces.redfish.tree import (
     ENABLED,
     MAX_EXPAND_LEVELS,
+    OK,
     ROOT,
     Resource,
     Tree,
@@ -33,6 +34,7 @@ UNITS = {
 """By ReadingType, in UCUM's spelling."""
 SCALES = {"Percent": 0.01}
 """What turns a reading into the metric's unit, where it is not the same."""
+MANAGER = "BMC"
 ENVIRONMENT = "PlatformEnvironmentMetrics"
 """The report of sensors and other readings of a chassis."""
 
@@ -98,11 +100,11 @@ def add_event_service(tree: Tree) -> None:
     )
 
 
-def add_manager(tree: Tree, name: str, points: Sequence[Point] = ()) -> None:
+def add_manager(tree: Tree, points: Sequence[Point] = ()) -> None:
     """The controller itself, with its event log (entries inline, newest last)."""
-    base = f"Managers/{name}"
+    base = f"Managers/{MANAGER}"
     entries = f"{base}/LogServices/Log/Entries"
-    tree.add_collection("Managers", "Manager", [name])
+    tree.add_collection("Managers", "Manager", [MANAGER])
     tree.add(
         base,
         "Manager.v1_24_0.Manager",
@@ -112,7 +114,7 @@ def add_manager(tree: Tree, name: str, points: Sequence[Point] = ()) -> None:
             "Model": "Emulated controller",
             "FirmwareVersion": "1.0.0",
             "DateTimeLocalOffset": "+00:00",
-            "Status": ENABLED,
+            "Status": ENABLED if points else OK,
             "PowerState": "On",
             "LogServices": link(f"{base}/LogServices"),
         },
@@ -160,12 +162,34 @@ def add_sensors(tree: Tree, chassis: str, sensors: Sequence[Sensor]) -> None:
                 "ReadingType": sensor.reading_type,
                 "ReadingUnits": UNITS[sensor.reading_type],
                 "PhysicalContext": sensor.context,
-                "Status": {"State": "Enabled", "Health": "OK"},
+                "Status": OK,
             },
             points=[Point(sensor.part, sensor.metric, ("Reading",), encoder(metric, source))],
             live=lambda view: {"ReadingTime": view.timestamp()},
             report=ENVIRONMENT,
         )
+
+
+def add_leak_detection(
+    tree: Tree, base: str, part: int, metrics: Collection[str], title: str
+) -> None:
+    """A leak detection with one detector, ``leak0``; ``base`` is its path."""
+    tree.add(
+        base,
+        "LeakDetection.v1_2_0.LeakDetection",
+        {
+            "Name": "Leak Detection",
+            "Status": ENABLED,
+            "LeakDetectors": link(f"{base}/LeakDetectors"),
+        },
+    )
+    tree.add_collection(f"{base}/LeakDetectors", "LeakDetector", ["leak0"])
+    tree.add(
+        f"{base}/LeakDetectors/leak0",
+        "LeakDetector.v1_2_0.LeakDetector",
+        {"Name": title, "LeakDetectorType": "Moisture", "PhysicalContext": "Chassis"},
+        points=points_of("LeakDetector", "coolant_unit", part, metrics),
+    )
 
 
 def entry_resource(entry: LogEntry, entries_path: str) -> Resource:

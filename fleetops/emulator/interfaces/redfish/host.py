@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fleetops.emulator.interfaces.redfish.common import (
     ENVIRONMENT,
+    MANAGER,
     Sensor,
     add_event_service,
+    add_leak_detection,
     add_manager,
     add_sensors,
     add_service,
@@ -24,7 +26,6 @@ from fleetops.emulator.interfaces.redfish.tree import (
 )
 from fleetops_schemas.platforms import Accelerator, Platform
 
-MANAGER = "BMC"
 TRAY = "Chassis/Tray"
 SYSTEM = "Systems/1"
 THERMAL = f"{TRAY}/ThermalSubsystem"
@@ -70,14 +71,17 @@ def host_tree(shape: HostShape) -> Tree:
     add_service(tree, ("Systems", "Chassis", "Managers"))
     add_event_service(tree)
     own = shape.metrics["host"]
-    add_manager(tree, MANAGER, points_of("Manager", "host", HOST, own))
+    add_manager(tree, points_of("Manager", "host", HOST, own))
     _system(tree, shape)
     _chassis(tree, shape)
     for place, name in enumerate(shape.accelerator_ids):
         _accelerator(tree, shape, HOST + 1 + place, name)
     if shape.leak_part is not None:
         _coolant(tree, shape)
-        _leak_detection(tree, shape.leak_part, shape.metrics["coolant_unit"])
+        detection = f"{THERMAL}/LeakDetection"
+        add_leak_detection(
+            tree, detection, shape.leak_part, shape.metrics["coolant_unit"], "Tray Leak Detector"
+        )
     add_telemetry(tree)
     return tree
 
@@ -275,32 +279,4 @@ def _coolant(tree: Tree, shape: HostShape) -> None:
         },
         points=points_of("CoolantConnector", "host", HOST, shape.metrics["host"]),
         report=ENVIRONMENT,
-    )
-
-
-def _leak_detection(tree: Tree, part: int, metrics: Collection[str]) -> None:
-    """The tray's one leak detector, ``leak0``."""
-    base = f"{THERMAL}/LeakDetection"
-    add_leak_detector(tree, base, part, metrics, "Tray Leak Detector")
-
-
-def add_leak_detector(
-    tree: Tree, base: str, part: int, metrics: Collection[str], title: str
-) -> None:
-    """A leak detection with one detector, ``leak0``."""
-    tree.add(
-        base,
-        "LeakDetection.v1_2_0.LeakDetection",
-        {
-            "Name": "Leak Detection",
-            "Status": ENABLED,
-            "LeakDetectors": link(f"{base}/LeakDetectors"),
-        },
-    )
-    tree.add_collection(f"{base}/LeakDetectors", "LeakDetector", ["leak0"])
-    tree.add(
-        f"{base}/LeakDetectors/leak0",
-        "LeakDetector.v1_2_0.LeakDetector",
-        {"Name": title, "LeakDetectorType": "Moisture", "PhysicalContext": "Chassis"},
-        points=points_of("LeakDetector", "coolant_unit", part, metrics),
     )

@@ -23,7 +23,9 @@ from fleetops.emulator.interfaces.base import (
     Surroundings,
 )
 from fleetops.emulator.interfaces.redfish.controller import Controller, Kind, Managed, Part
+from fleetops.emulator.interfaces.redfish.coolant_unit import UnitShape, coolant_unit_tree
 from fleetops.emulator.interfaces.redfish.host import HostShape, host_tree
+from fleetops.emulator.interfaces.redfish.power_shelf import ShelfShape, power_shelf_tree
 from fleetops.emulator.interfaces.redfish.service import Account, RedfishService
 from fleetops.emulator.interfaces.redfish.tree import Tree
 from fleetops_schemas.platforms import Cooling, Interface
@@ -46,7 +48,7 @@ class RedfishInterface(ServedInterface):
     def __init__(self, surroundings: Surroundings, selection: Selection) -> None:
         """Makes the trees, one for each kind of controller; opens nothing."""
         super().__init__(surroundings, selection)
-        self.controllers = tuple(self._hosts())
+        self.controllers = (*self._hosts(), *self._coolant_units(), *self._power_shelves())
         self._ports: dict[int, Controller] = {}
         self._server: HttpServer | None = None
 
@@ -126,27 +128,21 @@ class RedfishInterface(ServedInterface):
         return (self.surroundings.state_dir / PASSWORD_FILE_NAME).resolve()
 
     def _hosts(self) -> Iterator[Controller]:
-        site, selected = self.site, set(self.selection.hosts)
-        for group in site.groups:
-            hosts = [
-                host for host in range(group.hosts.start, group.hosts.stop) if host in selected
-            ]
-            if hosts:
-                tree = host_tree(self._shape(group))
+        selected = set(self.selection.hosts)
+        for group in self.site.groups:
+            run = range(group.hosts.start, group.hosts.stop)
+            if hosts := [host for host in run if host in selected]:
+                tree = host_tree(self._host_shape(group))
                 for host in hosts:
-                    rack = site.standing[host].rack
-                    managed = Managed("host", site.hosts[host], rack)
+                    rack = self.site.standing[host].rack
+                    managed = Managed("host", self.site.hosts[host], rack)
                     yield self._controller(managed, tree, self._parts_of_host(group, host))
 
-    def _shape(self, group: Group) -> HostShape:
+    def _host_shape(self, group: Group) -> HostShape:
         parts = self._parts_of_host(group, group.hosts.start)
-        liquid = group.platform.cooling.medium is Cooling.LIQUID
-        metrics: dict[str, frozenset[str]] = {}
-        for device_class, row in parts:
-            metrics.setdefault(device_class, frozenset(self.table(device_class).metrics_of(row)))
-        return HostShape(
-            group.platform, metrics, len(parts) - 1 if liquid else None, self._is_nvidia
-        )
+        metrics = {part.device_class: self._metrics(part) for part in parts}
+        leak = len(parts) - 1 if group.platform.cooling.medium is Cooling.LIQUID else None
+        return HostShape(group.platform, metrics, leak, self._is_nvidia)
 
     @property
     def _is_nvidia(self) -> bool:
@@ -160,9 +156,42 @@ class RedfishInterface(ServedInterface):
         parts = [Part("host", host)]
         parts += [Part("accelerator", first + number) for number in range(count)]
         if group.platform.cooling.medium is Cooling.LIQUID:
-            index = self.table("coolant_unit").roster.index
-            parts.append(Part("coolant_unit", index[f"{name}/leak0"]))
+            parts += self._parts("coolant_unit", f"{name}/leak0")
         return parts
+
+    def _coolant_units(self) -> Iterator[Controller]:
+        trees: dict[str, Tree] = {}
+        for loop in (self.site.loops[index] for index in self.selection.loops):
+            pumps = self.site.pumps[loop.pumps]
+            parts = self._parts("coolant_unit", loop.name, *pumps, f"{loop.name}/leak0")
+            if loop.unit.name not in trees:
+                shape = UnitShape(loop.unit, len(pumps), self._metrics_by_part(parts))
+                trees[loop.unit.name] = coolant_unit_tree(shape)
+            managed = Managed("coolant_unit", loop.name, loop.rack)
+            yield self._controller(managed, trees[loop.unit.name], parts)
+
+    def _power_shelves(self) -> Iterator[Controller]:
+        trees: dict[str, Tree] = {}
+        for shelf in (self.site.shelves[index] for index in self.selection.shelves):
+            supplies = self.site.supplies[shelf.supplies]
+            batteries = self.site.batteries[shelf.batteries]
+            parts = self._parts("power_unit", shelf.name, *supplies, *batteries)
+            if shelf.power.name not in trees:
+                metrics = self._metrics_by_part(parts)
+                shape = ShelfShape(shelf.power, len(supplies), len(batteries), metrics)
+                trees[shelf.power.name] = power_shelf_tree(shape)
+            managed = Managed("power_shelf", shelf.name, shelf.rack)
+            yield self._controller(managed, trees[shelf.power.name], parts)
+
+    def _parts(self, device_class: str, *devices: str) -> list[Part]:
+        index = self.table(device_class).roster.index
+        return [Part(device_class, index[device]) for device in devices]
+
+    def _metrics(self, part: Part) -> frozenset[str]:
+        return frozenset(self.table(part.device_class).metrics_of(part.row))
+
+    def _metrics_by_part(self, parts: list[Part]) -> dict[int, frozenset[str]]:
+        return {number: self._metrics(part) for number, part in enumerate(parts)}
 
     def _controller(self, managed: Managed, tree: Tree, parts: list[Part]) -> Controller:
         around = self.surroundings

@@ -32,6 +32,7 @@ _WORDS: Mapping[str, Mapping[int, str]] = {
 _FLAGS = frozenset({"row_remap_failed", "row_remap_pending"})
 _EXCERPTS = frozenset(
     {
+        "Battery",
         "BatteryMetrics",
         "CoolantConnector",
         "EnvironmentMetrics",
@@ -47,8 +48,10 @@ _EXCERPTS = frozenset(
 """Types whose measured properties are objects with a ``Reading``."""
 _PLAIN = frozenset({"RatedFlowLitersPerMinute", "Status", "FluidLevelStatus", "SpeedRPM"})
 """Properties of those types that are values all the same."""
-_LISTS = frozenset({"OutputVoltages", "OutputCurrentAmps", "RailVoltage", "RailCurrentAmps"})
-"""Properties that hold one excerpt a rail."""
+_LISTS = frozenset({"OutputVoltages", "RailVoltage", "RailCurrentAmps", "PowerSupplyRedundancy"})
+"""Properties that hold one object a rail, or a group."""
+_RAILS = frozenset({"PowerSupplyMetrics.OutputVoltage", "PowerSupplyMetrics.OutputCurrentAmps"})
+"""Sources that supplies leave to their rails, as the mockups do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,7 @@ def _sources(kind: str, device_class: str) -> tuple[tuple[Metric, Source], ...]:
     found = []
     for metric in load_catalog()[device_class].metrics:
         for source in metric.sources.get("redfish", ()):
-            if source.name.partition(".")[0] == kind:
+            if source.name.partition(".")[0] == kind and source.name not in _RAILS:
                 found.append((metric, source))
                 break
     return tuple(found)
@@ -124,7 +127,7 @@ def _sources(kind: str, device_class: str) -> tuple[tuple[Metric, Source], ...]:
 
 def _pointer(kind: str, source: Source) -> Pointer:
     first, *deeper = source.name.split(".")[1:]
-    pointer: Pointer = (first, 0) if first in _LISTS and kind != "BranchCircuit" else (first,)
+    pointer: Pointer = (first, 0) if first in _LISTS else (first,)
     pointer = (*pointer, *deeper)
     if kind in _EXCERPTS and _PLAIN.isdisjoint(pointer):
         pointer = (*pointer, "Reading")

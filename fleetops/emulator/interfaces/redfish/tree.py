@@ -20,6 +20,8 @@ Resource = dict[str, Any]
 ROOT = "/redfish/v1"
 MAX_EXPAND_LEVELS = 6
 ENABLED: Resource = {"State": "Enabled"}
+"""A status that leaves health to a point, or to the whole."""
+OK: Resource = {**ENABLED, "Health": "OK"}
 
 
 class View(Protocol):
