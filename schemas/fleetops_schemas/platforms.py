@@ -83,6 +83,8 @@ class ScaleUp(Section):
     """Of one accelerator, one direction."""
     links: Figure
     """Of one accelerator."""
+    switch_trays: Figure | None = None
+    """Of a rack, where the fabric joins hosts; their power is in the hosts' boards."""
 
 
 class Processors(Section):
@@ -159,6 +161,9 @@ class Management(Section):
     how: str
     """What really answers there, and what stands in for it here where that is not spoken."""
     source: str = ""
+    blanks: bool = False
+    """Whether an exporter writes its reserved numbers for what a part cannot tell, as older
+    releases of dcgm-exporter did; newer ones leave the line out."""
 
 
 class Platform(Profile):
@@ -237,6 +242,8 @@ class RackPower(Profile):
     busbar_watts: Figure
     """What the rack's busbar may carry."""
     busbar_milliohms: Figure
+    in_hosts: bool = False
+    """Supplies stand in the hosts: what is shown as a shelf is a host's set."""
     interface: Interface
     register_maps: tuple[str, ...] = ()
     """With rackmon: the maps of supplies and of battery units."""
@@ -280,6 +287,8 @@ class Switch(Profile):
     busy_watts: Figure
     asic_celsius: Figure
     """At full load."""
+    boxes: int = 1
+    """Switches that are seen as one here: the planes of a leaf."""
     supplies: Figure = Figure(value=2, basis=Basis.ASSUMED, why="one on each feed")
     """Of its own, on the mains; they share the load, optics included."""
     fans: Figure = Figure(value=4, basis=Basis.ASSUMED, why="of a switch of one or two units")

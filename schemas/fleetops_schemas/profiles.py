@@ -121,13 +121,18 @@ def profile_names(kind: type[Profile]) -> tuple[str, ...]:
     return tuple(sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".yaml")))
 
 
-@cache
 def load_profile(kind: type[AnyProfile], name: str) -> AnyProfile:
-    """The shipped profile of that name.
+    """The shipped profile of that name; read once.
 
     Raises:
         ProfileError: there is none, or the file is not a profile of that kind.
     """
+    profile: AnyProfile = _load(kind, name)
+    return profile
+
+
+@cache
+def _load(kind: type[AnyProfile], name: str) -> AnyProfile:
     names = profile_names(kind)
     if name not in names:
         raise ProfileError(f"no profile {kind.folder}/{name}; there are: {', '.join(names)}")

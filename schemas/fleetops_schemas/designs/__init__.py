@@ -1,0 +1,1 @@
+"""What follows from profiles by arithmetic: racks, wiring, failure domains, optics, pictures."""
