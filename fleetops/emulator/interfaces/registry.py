@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from fleetops.emulator.interfaces.amd_exporter import AmdExporterInterface
 from fleetops.emulator.interfaces.base import ServedInterface, Surroundings, select
 from fleetops.emulator.interfaces.dcgm import DcgmInterface
 from fleetops.emulator.interfaces.rackmon import RackmonInterface
 from fleetops.emulator.interfaces.redfish import RedfishInterface
 from fleetops_schemas.platforms import Interface
+from fleetops.emulator.interfaces.training import TrainingInterface
 
 SERVED: tuple[type[ServedInterface], ...] = (
     DcgmInterface,
     RedfishInterface,
+    AmdExporterInterface,
+    TrainingInterface,
     RackmonInterface,
 )
 

@@ -40,8 +40,13 @@ DECIBELS_OF = "_milliwatts"
 DECADE_STEPS = 1000.0
 """Hundredths of a decibel in a factor of ten."""
 LEAST_LIGHT = 1e-9
-EXACT = frozenset({"accelerator.temperature_celsius", "accelerator.memory_temperature_celsius"})
-"""Whole degrees: what drivers tell of accelerators."""
+OWN_RESOLUTIONS: Mapping[str, float] = {
+    "accelerator.temperature_celsius": 1.0,
+    "accelerator.memory_temperature_celsius": 1.0,
+    "accelerator.utilization_ratio": 0.01,
+    "accelerator.memory_copy_utilization_ratio": 0.01,
+}
+"""Whole degrees and percent: what drivers tell of accelerators."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +156,7 @@ def quantised(device_class: str, metric: str, values: Floats) -> Floats:
 def resolution(device_class: str, metric: str) -> float:
     """What the metric's sensor can tell apart, in the metric's unit; 0 where there is no limit."""
     declared = load_catalog()[device_class].metric(metric)
-    if declared.type.is_integer or f"{device_class}.{metric}" in EXACT:
+    if declared.type.is_integer:
         return 1.0
-    return RESOLUTIONS.get(metric.rsplit("_", 1)[-1], 0.0)
+    own = OWN_RESOLUTIONS.get(f"{device_class}.{metric}")
+    return RESOLUTIONS.get(metric.rsplit("_", 1)[-1], 0.0) if own is None else own
