@@ -31,9 +31,10 @@ class Decoded:
 
     def warnings(self) -> list[str]:
         """What could not be used, and one line that names what has no column."""
-        if not self.unmapped:
+        named = sorted(+self.unmapped)
+        if not named:
             return list(self.problems)
-        some = ", ".join(sorted(self.unmapped)[:NAMED_COLUMNS])
-        more = ", ..." if len(self.unmapped) > NAMED_COLUMNS else ""
+        some = ", ".join(named[:NAMED_COLUMNS])
+        more = ", ..." if len(named) > NAMED_COLUMNS else ""
         total = self.unmapped.total()
         return [*self.problems, f"{total} values have no column in the catalog: {some}{more}"]

@@ -158,7 +158,6 @@ class FabricSensors:
             "link_transitions_total": links.transitions,
             "fec_corrected_total": links.corrected,
             "fec_uncorrectable_total": links.uncorrectable,
-            "pre_fec_bit_error_rate": links.bit_error_rate,
             "bit_error_rate": links.effective_bit_error_rate,
             "pfc_transmit_total": links.pause_transmit,
             "pfc_receive_total": links.pause_receive,
@@ -181,6 +180,8 @@ class FabricSensors:
             "optics_transmit_power_milliwatts": _bright(links.transmit_milliwatts) * lit,
             "optics_bias_milliamperes": links.bias_milliamperes * lit,
             "optics_supply_voltage_volts": (MODULE_VOLTS + 0.01 * noise) * lit,
+            # modules monitor what they receive; a copper cable does not
+            "pre_fec_bit_error_rate": links.bit_error_rate * lit,
             "optics_dark_lanes": np.where(received > DARK_MILLIWATTS, 0.0, links.lanes) * lit,
         }
 
