@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from fleetops.core.publish import Publisher
+from fleetops.emulator.delivery import Delivery
 from fleetops.emulator.model.fleet import Fleet
 from fleetops.emulator.model.tables import Roster, Table
 from fleetops_schemas.catalog import load_catalog
@@ -71,17 +72,21 @@ class CompressedRun:
             name: list(_slabs(roster, fleet.tables[name]))
             for name, roster in fleet.sensors.rosters.items()
         }
+        self._delivery: Delivery[Slab] = Delivery(fleet)
         self._sequence = 0
 
     def batches(self, ticks: int) -> Iterator[tuple[Slab, pa.RecordBatch]]:
-        """The batches of the next ``ticks`` ticks, in time order."""
+        """The batches that arrive in the next ``ticks`` ticks, in the order in which they do."""
         for _ in range(ticks):
-            for name, table in self.fleet.tick().items():
-                arrays = table.arrays()
-                for slab in self._slabs[name]:
-                    batch = slab.batch(self.fleet.time, arrays, table.present)
-                    if batch.num_rows:
-                        yield slab, batch
+            yield from self._delivery.pass_on(self._taken(self.fleet.tick()))
+
+    def _taken(self, tables: Mapping[str, Table]) -> Iterator[tuple[Slab, pa.RecordBatch]]:
+        for name, table in tables.items():
+            arrays = table.arrays()
+            for slab in self._slabs[name]:
+                batch = slab.batch(self.fleet.time, arrays, table.present)
+                if batch.num_rows:
+                    yield slab, batch
 
     def publish(self, ticks: int, publisher: Publisher) -> int:
         """Sends the batches of the next ``ticks`` ticks; the rows sent."""

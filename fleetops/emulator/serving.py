@@ -9,11 +9,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from fleetops.core.clock import Clock
 from fleetops.emulator.http_server import HttpServer, listen, port_of
 from fleetops.emulator.interfaces.base import LOOPBACK, ServedInterface, Surroundings
+from fleetops.emulator.interfaces.outage import Outage
 from fleetops.emulator.interfaces.registry import build_interfaces
 from fleetops.emulator.model.fleet import Fleet
 from fleetops_schemas.platforms import Interface
@@ -47,7 +49,8 @@ class Serving:
         surroundings = Surroundings(fleet, state_dir, self.base_url, clock)
         self.interfaces: list[ServedInterface] = build_interfaces(surroundings, only)
         shared = [route for served in self.interfaces for route in served.routes()]
-        self._server = HttpServer(Starlette(routes=[*shared, *routes]), [self._listener])
+        app = Starlette(routes=[*shared, *routes], middleware=[Middleware(Outage, fleet=fleet)])
+        self._server = HttpServer(app, [self._listener])
         self._open = contextlib.AsyncExitStack()
 
     def collectors(self) -> list[dict[str, Any]]:
