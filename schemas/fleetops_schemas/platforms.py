@@ -66,7 +66,11 @@ class Accelerator(Section):
     """Plate or fin to coolant or air, at rated flow."""
     heat_capacity_joules_per_kelvin: Figure
     memory_kelvin_per_watt: Figure
-    """Of the memory above the die, by the accelerator's power."""
+    """Of the memory above the die, by the accelerator's power; below 0 if the die rises more."""
+    memory_rest_kelvin: Figure = Figure(value=0, basis=Basis.ASSUMED, why="as warm as the die")
+    """Of the memory above the die without load."""
+    rows: Figure = Figure(value=1, basis=Basis.ASSUMED, why="side by side")
+    """Rows in which the accelerators stand, one behind the other in the air's way."""
     pcie_generation: Figure
     pcie_width: Figure
     remap_rows: bool = False

@@ -1,7 +1,10 @@
 """Coolant: pumps, the flow of loops and trays, and the heat that they carry.
 
-PG25, ``Q = V rho cp dT``: OCP network hardware specification, R-LCOOL-100 and -110. Pumps follow
-the affinity laws: flow as speed, power as its cube, pressure as the square of flow.
+PG25, ``Q = V rho cp dT``: OCP network hardware specification, R-LCOOL-100 and -110. Pumps work
+where their curve meets that of the loop: a pump lifts less the more it gives, the loop takes the
+square of its flow; by the affinity laws a pump's lift goes with the square of its speed, its power
+with the cube. What a unit takes in, the racks' heat and its pumps' power, it gives to the
+facility's water (to the room's air where it has none) or keeps in the loop's coolant.
 """
 
 from __future__ import annotations
@@ -25,6 +28,10 @@ VALVE_SECONDS = 20.0
 PRIMARY_RESERVE = 1.25
 """Most flow of the facility's water against what rated heat needs."""
 LEAST_PRIMARY_RISE_KELVIN = 1.0
+SHUT_OFF_RATIO = 4.0 / 3.0
+"""Lift of a pump that gives nothing, against that at rated flow (assumed: centrifugal pumps)."""
+LIFT_STEPS = 30
+"""Halvings that find a loop's working point: to a billionth."""
 
 
 def heat_flow_watts_per_kelvin(litres_per_minute: Floats) -> Floats:
@@ -73,9 +80,13 @@ class Coolant:
         self.pump_setpoint_ratio: Floats = self._pump_ratio.copy()
         self.pump_speed_ratio: Floats = self._pump_ratio[site.loop_of_pump]
         self.valve_ratio: Floats = np.full(loops, 1.0 / PRIMARY_RESERVE)
+        self._most_primary = self._most_primary_flow()
         self.primary_celsius: Floats = self._primary.copy()
         self.primary_return_celsius: Floats = self._primary + LEAST_PRIMARY_RISE_KELVIN
         self.primary_litres_per_minute: Floats = np.zeros(loops)
+        self.primary_watts: Floats = np.zeros(loops)
+        """Heat that the unit gives to the primary: the racks', and its pumps'."""
+        self._by_air = np.array([unit.kind == "liquid_to_air" for unit in units], dtype=np.float64)
         self.tray_litres_per_minute: Floats = rated.copy()
         self.tray_return_celsius: Floats = self.tray_supply(np.zeros(len(site.hosts)))
 
@@ -112,25 +123,44 @@ class Coolant:
         wanted = self._pumps * self._pump_ratio / reached
         self.pump_setpoint_ratio = np.clip(wanted, self._pump_ratio, 1.0)
         self.pump_speed_ratio = self.pump_setpoint_ratio[self._loop_of_pump] * sound
-        through = self._by_pump_sum(self.pump_speed_ratio) / (self._pumps * self._pump_ratio)
-        through = through * (1.0 - np.clip(effects["check_valve_leak"], 0.0, 1.0))
-        through = np.maximum(through * effects["filter_conductance"], LEAST_FLOW_RATIO)
-        self.litres_per_minute = self.rated_litres_per_minute * through
-
         rated = self.rated_tray_litres_per_minute[self._liquid]
         weight = rated * np.maximum(effects["conductance"][self._liquid], LEAST_FLOW_RATIO)
         total = self._by_loop(weight, loops)
+        openness = total / self.rated_litres_per_minute * effects["filter_conductance"]
+        through = self._working_point(openness, effects["check_valve_leak"])
+        self.litres_per_minute = self.rated_litres_per_minute * through
+        self.pressure_kilopascals = self._rated_pressure * (through / openness) ** 2
         share = weight / total[self._loop_of]
         self.tray_litres_per_minute[self._liquid] = self.litres_per_minute[self._loop_of] * share
-        openness = total / self.rated_litres_per_minute * effects["filter_conductance"]
-        self.pressure_kilopascals = self._rated_pressure * (through / openness) ** 2
 
-    def warm(self, seconds: float, tray_watts: Floats, effects: Effects) -> None:
+    def _working_point(self, openness: Floats, leak: Floats) -> Floats:
+        """(loops,) flow against rated flow, where the pumps' curves meet the loop's.
+
+        With rated flow and lift as units each of m pumps at speed n gives
+        ``sqrt((S n^2 - lift) / (S - 1)) / m``, S its lift at no flow; one whose lift is less than
+        the others' gives nothing. The loop lets ``openness * sqrt(lift)`` through.
+        """
+        speed = self.pump_speed_ratio / self._pump_ratio[self._loop_of_pump]
+        most = SHUT_OFF_RATIO * speed**2
+        kept = 1.0 - np.clip(leak, 0.0, 1.0)
+        low, high = np.zeros(len(openness)), np.full(len(openness), most.max(initial=1.0))
+        for _ in range(LIFT_STEPS):
+            lift = (low + high) / 2.0
+            spare = np.maximum(most - lift[self._loop_of_pump], 0.0)
+            given = self._by_pump_sum(np.sqrt(spare / (SHUT_OFF_RATIO - 1.0))) / self._pumps
+            more = given * kept > openness * np.sqrt(lift)
+            low, high = np.where(more, lift, low), np.where(more, high, lift)
+        return np.maximum(openness * np.sqrt(low), LEAST_FLOW_RATIO)
+
+    def warm(
+        self, seconds: float, tray_watts: Floats, room_kelvin: float, effects: Effects
+    ) -> None:
         """Trays warm the coolant, the unit cools it.
 
         Args:
             seconds: to move on by.
             tray_watts: (hosts,) heat that accelerators and processors give to the coolant.
+            room_kelvin: that the room's air is off its design temperature.
             effects: what is wrong.
         """
         if not len(self.supply_celsius):
@@ -143,45 +173,43 @@ class Coolant:
         )
         mixed = self._by_loop(flow * self.tray_return_celsius[self._liquid], len(self._pumps))
         self.return_celsius = mixed / self._by_loop(flow, len(self._pumps))
-        self._cool(seconds, effects)
+        self._cool(seconds, room_kelvin, effects)
 
-    def _cool(self, seconds: float, effects: Effects) -> None:
-        """The valve lets in as much of the primary's flow as holds the supply's temperature."""
-        self.primary_celsius = self._primary + effects["primary_kelvin"]
+    def _cool(self, seconds: float, room_kelvin: float, effects: Effects) -> None:
+        """The valve lets in as much of the primary's flow as holds the supply's temperature.
+
+        What the primary cannot take stays in the loop's coolant and warms it.
+        """
+        self.primary_celsius = (
+            self._primary + effects["primary_kelvin"] + self._by_air * room_kelvin
+        )
         self.primary_return_celsius = np.maximum(
             self.return_celsius - self._approach, self.primary_celsius + LEAST_PRIMARY_RISE_KELVIN
         )
-        rise = self.primary_return_celsius - self.primary_celsius
-        removed = np.maximum(self.heat_removed_watts, 0.0)
-        needed = removed / (rise * WATER_JOULES_PER_LITRE_KELVIN / 60.0)
-        most = (
-            PRIMARY_RESERVE
-            * self._rated_watts
-            / (self._rated_rise * WATER_JOULES_PER_LITRE_KELVIN / 60.0)
-            * np.clip(effects["primary_flow"], 0.0, 2.0)
-        )
-        self.valve_ratio = np.clip(needed / np.maximum(most, 1e-9), 0.0, 1.0)
-        self.primary_litres_per_minute = np.minimum(needed, most)
-        # what the primary cannot take stays in the loop and warms it
-        left = np.clip(1.0 - most / np.maximum(needed, 1e-9), 0.0, 1.0) * removed
+        gained = self.heat_removed_watts + self._by_pump_sum(self.pump_watts)
         wanted = np.maximum(
             self.setpoint_celsius + effects["supply_kelvin"],
             self.primary_celsius + self._approach,
         )
-        self.supply_celsius = (
-            towards(
-                self.supply_celsius, wanted, np.where(left <= 0.0, seconds / VALVE_SECONDS, 0.0)
-            )
-            + left * seconds / self._joules_per_kelvin
-        )
+        surplus = (self.supply_celsius - wanted) * self._joules_per_kelvin
+        asked = np.maximum(gained - surplus * np.expm1(-seconds / VALVE_SECONDS) / seconds, 0.0)
+        rise = self.primary_return_celsius - self.primary_celsius
+        watts_per_litre = rise * WATER_JOULES_PER_LITRE_KELVIN / 60.0
+        most = np.maximum(self._most_primary * np.clip(effects["primary_flow"], 0.0, 2.0), 1e-9)
+        self.primary_litres_per_minute = np.minimum(asked / watts_per_litre, most)
+        self.primary_watts = self.primary_litres_per_minute * watts_per_litre
+        self.valve_ratio = np.clip(asked / watts_per_litre / most, 0.0, 1.0)
+        left = gained - self.primary_watts
+        self.supply_celsius = self.supply_celsius + left * seconds / self._joules_per_kelvin
 
-    @property
-    def _rated_rise(self) -> Floats:
-        """(loops,) warming of the primary at rated heat and flow."""
-        rated = self._rated_watts / heat_flow_watts_per_kelvin(self.rated_litres_per_minute)
-        back = self.setpoint_celsius + rated - self._approach
-        rise: Floats = np.maximum(back - self._primary, LEAST_PRIMARY_RISE_KELVIN)
-        return rise
+    def _most_primary_flow(self) -> Floats:
+        """(loops,) L/min of the primary with the valve open, by what rated heat needs."""
+        rated = self._rated_watts + self._by_pump_sum(self.pump_watts)
+        warming = self._rated_watts / heat_flow_watts_per_kelvin(self.rated_litres_per_minute)
+        back = self.setpoint_celsius + warming - self._approach
+        rise = np.maximum(back - self._primary, LEAST_PRIMARY_RISE_KELVIN)
+        most: Floats = PRIMARY_RESERVE * rated / (rise * WATER_JOULES_PER_LITRE_KELVIN / 60.0)
+        return most
 
     def _by_loop(self, values: Floats, loops: int) -> Floats:
         total: Floats = np.bincount(self._loop_of, values, minlength=loops).astype(np.float64)

@@ -120,14 +120,14 @@ class Fleet:
         share = self._link_share(state.links.capacity_ratio)
         state.jobs.advance(seconds, np.maximum(clock, 0.05), share, effects)
         self._brake(effects)
-        ambient = np.full(len(site.hosts), day_kelvin(self.options.began, now))
+        room_kelvin = day_kelvin(self.options.began, now)
         steps = max(math.ceil(seconds / HEAT_STEP_SECONDS), 1)
+        state.coolant.move(effects)
         for _ in range(steps):
-            state.coolant.move(effects)
             state.heat.step(
-                seconds / steps, state.jobs.demand["power"], state.jobs.load, ambient, effects
+                seconds / steps, state.jobs.demand["power"], state.jobs.load, room_kelvin, effects
             )
-            state.power.step(seconds / steps, state.heat.host_watts, effects)
+        state.power.step(seconds, state.heat.host_watts, state.coolant.pump_watts, effects)
         self._move_traffic(seconds, effects)
         state.errors.step(seconds, effects)
         # the driver keeps its last code until its host starts anew

@@ -1,6 +1,8 @@
 """Power and heat of hosts and accelerators: clocks follow temperature, power follows clocks.
 
-Lumped and first order; docs/emulator.md has the equations in one place. Sources:
+Lumped and first order. A host's boundary is its chassis: all the power that it draws leaves it as
+heat, into coolant (accelerators and processors of a liquid-cooled host) or air (the rest), but for
+what its chips hold while they warm or cool. Sources:
 
 * heat transfer of plates and fins grows with flow to the power 0.8 (Dittus-Boelter, turbulent);
 * clock event reasons are bits of NVML: 1 idle, 4 power cap, 8 hardware slowdown, 0x20 and 0x40
@@ -18,6 +20,7 @@ from fleetops.emulator.model.effects import Effects, Floats
 from fleetops.emulator.model.parameters import by_accelerator, by_host, is_liquid, towards
 from fleetops.emulator.model.spread import Spread
 from fleetops.emulator.site import Site
+from fleetops_schemas.platforms import Cooling
 
 POWER_CLOCK_EXPONENT = 2.0
 """Dynamic power against clock: between 1 (fixed voltage) and 3 (voltage follows the clock)."""
@@ -35,6 +38,8 @@ FAN_KELVIN = 12.0
 """Below slowdown, where fans begin to use their reserve."""
 FAN_SECONDS = 15.0
 AIR_SECONDS = 20.0
+MEMORY_SECONDS = 10.0
+"""Time constant of memory stacks against the die beside them (assumed)."""
 REASON_IDLE, REASON_POWER_CAP, REASON_HARDWARE = 0x01, 0x04, 0x08
 REASON_SOFTWARE_THERMAL, REASON_HARDWARE_THERMAL, REASON_POWER_BRAKE = 0x20, 0x40, 0x80
 
@@ -56,6 +61,7 @@ class Heat:
         self.outlet_celsius: Floats = self.inlet_celsius.copy()
         start = coolant.tray_supply(self.inlet_celsius)
         self.temperature_celsius: Floats = start[self._host_of]
+        self.memory_celsius: Floats = self.temperature_celsius + self._memory_rest
         self.clock_ratio: Floats = np.ones(len(self._host_of))
         self.watts: Floats = self._idle.copy()
         self.power_limit_watts: Floats = self._tdp.copy()
@@ -67,10 +73,13 @@ class Heat:
         self.processor_celsius: Floats = start + self._processor_resistance * self._processor_idle
         self.board_watts: Floats = self._board_idle.copy()
         self.fan_ratio: Floats = np.full(hosts, LEAST_FAN_RATIO)
+        self._fan_power: Floats = np.zeros(hosts)
         self.host_watts: Floats = np.zeros(hosts)
         self.host_energy_joules: Floats = spread.host_energy_joules.copy()
         self.liquid_watts: Floats = np.zeros(hosts)
+        """Heat that goes into each host's coolant."""
         self.air_watts: Floats = np.zeros(hosts)
+        """Heat that goes into the air through each host."""
 
     def _set_accelerators(self, site: Site) -> None:
         self._tdp = by_accelerator(site, lambda one: float(one.tdp_watts))
@@ -84,6 +93,8 @@ class Heat:
         self._memory_resistance = by_accelerator(
             site, lambda one: float(one.memory_kelvin_per_watt)
         )
+        self._memory_rest = by_accelerator(site, lambda one: float(one.memory_rest_kelvin))
+        self._downstream = _downstream(site)
 
     def _set_hosts(self, site: Site) -> None:
         self._sockets = by_host(site, lambda one: float(one.processors.sockets))
@@ -102,13 +113,8 @@ class Heat:
         self._inlet = by_host(site, lambda one: float(one.cooling.inlet_celsius))
         self._rated = by_host(site, lambda one: one.rated_watts)
 
-    @property
-    def memory_celsius(self) -> Floats:
-        """(accelerators,) memory stands beside the die and runs a little warmer under load."""
-        return self.temperature_celsius + self._memory_resistance * self.watts
-
     def step(
-        self, seconds: float, power: Floats, load: Floats, ambient: Floats, effects: Effects
+        self, seconds: float, power: Floats, load: Floats, room_kelvin: float, effects: Effects
     ) -> None:
         """Moves on by ``seconds``, at most a few: the clock's control must follow.
 
@@ -116,13 +122,15 @@ class Heat:
             seconds: to move on by.
             power: (accelerators,) share of the span from idle to rated power that work asks for.
             load: (hosts,) of the processors, 0 to 1.
-            ambient: (hosts,) kelvin that the room's air is off its design temperature.
+            room_kelvin: that the room's air is off its design temperature.
             effects: what is wrong.
         """
         self._spend(seconds, power, load, effects)
-        self._blow(seconds, ambient, effects)
-        self._coolant.warm(seconds, self.liquid_watts, effects)
-        self._warm(seconds, effects)
+        given = self._warm(seconds, effects)
+        self.liquid_watts = np.where(self._liquid, given, 0.0)
+        self.air_watts = np.where(self._liquid, 0.0, given) + self.board_watts + self._fan_power
+        self._blow(seconds, room_kelvin, effects)
+        self._coolant.warm(seconds, self.liquid_watts, room_kelvin, effects)
 
     def _spend(self, seconds: float, power: Floats, load: Floats, effects: Effects) -> None:
         """Clocks by temperature and power limit, power by work and clocks."""
@@ -166,15 +174,12 @@ class Heat:
         self.board_watts = (
             self._board_idle + (self._board_busy - self._board_idle) * load + effects["board_watts"]
         ) * on
-        fans = self._fan_watts * self.fan_ratio**3 * on
+        self._fan_power = self._fan_watts * self.fan_ratio**3 * on
         accelerators = np.bincount(self._host_of, self.watts, minlength=len(on))
-        chips = accelerators + self.processor_watts
-        self.liquid_watts = np.where(self._liquid, chips, 0.0)
-        self.air_watts = np.where(self._liquid, 0.0, chips) + self.board_watts + fans
-        self.host_watts = self.liquid_watts + self.air_watts
+        self.host_watts = accelerators + self.processor_watts + self.board_watts + self._fan_power
         self.host_energy_joules = self.host_energy_joules + self.host_watts * seconds
 
-    def _blow(self, seconds: float, ambient: Floats, effects: Effects) -> None:
+    def _blow(self, seconds: float, room_kelvin: float, effects: Effects) -> None:
         """Fans follow load, and in need the hottest accelerator; air warms by the balance."""
         load = self.host_watts / self._rated
         margin = np.full(len(load), -np.inf)
@@ -184,7 +189,7 @@ class Heat:
         wanted = np.clip(LEAST_FAN_RATIO + FAN_SPAN * load + 0.3 * need, LEAST_FAN_RATIO, 1.0)
         self.fan_ratio = towards(self.fan_ratio, wanted, seconds / FAN_SECONDS)
         self.inlet_celsius = (
-            self._inlet + self._spread.inlet_kelvin + ambient + effects["inlet_kelvin"]
+            self._inlet + self._spread.inlet_kelvin + room_kelvin + effects["inlet_kelvin"]
         )
         settled = self.inlet_celsius + self.air_watts / self.air_watts_per_kelvin(effects)
         self.outlet_celsius = towards(self.outlet_celsius, settled, seconds / AIR_SECONDS)
@@ -194,9 +199,15 @@ class Heat:
         moved: Floats = self._air * np.maximum(self.fan_ratio * effects["airflow"], 0.05)
         return moved
 
-    def _warm(self, seconds: float, effects: Effects) -> None:
-        """Chips approach the temperature that power and resistance give."""
-        coolant, air_half = self._coolant, (self.inlet_celsius + self.outlet_celsius) / 2.0
+    def _warm(self, seconds: float, effects: Effects) -> Floats:
+        """Chips approach the temperature that power and resistance give.
+
+        Returns:
+            (hosts,) heat that the chips of each host give off: their power less what they keep.
+        """
+        warming = self.outlet_celsius - self.inlet_celsius
+        air_half = self.inlet_celsius + warming / 2.0
+        coolant = self._coolant
         liquid_half = (coolant.tray_supply(air_half) + coolant.tray_return_celsius) / 2.0
         around = np.where(self._liquid, liquid_half, air_half)
         rated = coolant.rated_tray_litres_per_minute
@@ -209,13 +220,49 @@ class Heat:
             self._conduction * effects["conduction"]
             + self._convection * np.maximum(flow, 0.02)[self._host_of] ** -CONVECTION_EXPONENT
         ) * self._spread.resistance_factor
-        target = around[self._host_of] + resistance * self.watts
-        self.temperature_celsius = towards(
-            self.temperature_celsius, target, seconds / (resistance * self._capacity)
+        target = (around[self._host_of] + self._downstream * warming[self._host_of]) + (
+            resistance * self.watts
         )
-        per_socket = self.processor_watts / np.maximum(self._sockets, 1.0)
+        before = self.temperature_celsius
+        self.temperature_celsius = towards(before, target, seconds / (resistance * self._capacity))
+        kept = self._capacity * (self.temperature_celsius - before) / seconds
+        self.memory_celsius = towards(
+            self.memory_celsius,
+            self.temperature_celsius + self._memory_rest + self._memory_resistance * self.watts,
+            seconds / MEMORY_SECONDS,
+        )
+        given = np.bincount(self._host_of, self.watts - kept, minlength=len(around))
+        return given.astype(np.float64) + self._warm_processors(seconds, around)
+
+    def _warm_processors(self, seconds: float, around: Floats) -> Floats:
+        """(hosts,) heat that the processors give off."""
+        sockets = np.maximum(self._sockets, 1.0)
+        before = self.processor_celsius
         self.processor_celsius = towards(
-            self.processor_celsius,
-            around + self._processor_resistance * per_socket,
+            before,
+            around + self._processor_resistance * self.processor_watts / sockets,
             seconds / self._processor_seconds,
         )
+        capacity = sockets * self._processor_seconds / self._processor_resistance
+        given: Floats = (
+            self.processor_watts - capacity * (self.processor_celsius - before) / seconds
+        )
+        return given
+
+
+def _downstream(site: Site) -> Floats:
+    """(accelerators,) how far down the air's way each stands, from the middle of it.
+
+    A share of the air's whole warming: with two rows the first breathes a quarter, the second three
+    quarters of it. 0 under cold plates, which are fed side by side.
+    """
+    shares = np.zeros(len(site.accelerators))
+    for group in site.groups:
+        part = group.platform.accelerator
+        if part is not None and group.platform.cooling.medium is Cooling.AIR:
+            count, rows = group.platform.accelerators, int(part.rows)
+            row = np.arange(count) * rows // count
+            shares[group.accelerators] = np.tile(
+                (row + 0.5) / rows - 0.5, group.hosts.stop - group.hosts.start
+            )
+    return shares

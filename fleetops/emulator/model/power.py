@@ -1,17 +1,25 @@
 """Rack power: hosts on a busbar, shelves of supplies that share it, batteries behind them.
 
-The busbar loses I squared R; a supply's efficiency follows its load (measured curves in
-``power/*.yaml``); a rack over its limit has its accelerators braked in the next step.
+The boundary is the rack's shelves: what the supplies give is what the rack's hosts draw, and a
+pumping unit in the rack (assumed: from the same busbar), what the busbar loses (I squared R), and
+what charges batteries; what they take in is that over their efficiency, which follows the load
+(measured curves in ``power/*.yaml``). Units in the row and switches are fed by the hall. A rack
+over its limit, the busbar's or what its supplies can still give, has its accelerators braked in the
+next step.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from fleetops.emulator.groups import NONE, indices
 from fleetops.emulator.model.effects import Effects, Floats
 from fleetops.emulator.model.parameters import towards
 from fleetops.emulator.site import Site
 from fleetops_schemas.platforms import RackPower
+
+Flags = NDArray[np.bool_]
 
 LEAST_BRAKE = 0.3
 CHARGE_SECONDS = 3600.0
@@ -56,7 +64,7 @@ class Power:
         self.battery_rise: Floats = np.zeros(len(self._shelf_of_battery))
         """Kelvin above the shelf's air."""
         self.rack_watts: Floats = np.zeros(self._racks)
-        """What the hosts draw."""
+        """What the hosts draw, and a pumping unit that stands in the rack."""
         self.busbar_loss_watts: Floats = np.zeros(self._racks)
         self.brake: Floats = np.ones(self._racks)
         """On the accelerators' clocks, where the rack is over its limit."""
@@ -87,24 +95,45 @@ class Power:
             limit[rack] = float(shelf.power.busbar_watts)
             resistance[rack] = float(shelf.power.busbar_milliohms) / 1e3
         self._limit_watts, self._ohms = limit, resistance
+        self._rail_volts = np.ones(self._racks)
+        self._rail_volts[self._rack_of_shelf[self._shelf_of_supply]] = self._volts
+        in_rack = [loop.unit.kind == "liquid_to_air" for loop in site.loops]
+        rack_of_loop = indices(
+            site.racks.index(loop.rack) if fed else NONE
+            for loop, fed in zip(site.loops, in_rack, strict=True)
+        )
+        self._rack_of_pump = rack_of_loop[site.loop_of_pump]
 
-    def step(self, seconds: float, host_watts: Floats, effects: Effects) -> None:
-        """Shares what the hosts draw, (hosts,) W, over supplies and batteries."""
+    def step(
+        self, seconds: float, host_watts: Floats, pump_watts: Floats, effects: Effects
+    ) -> None:
+        """Shares what a rack draws over its supplies and batteries.
+
+        Args:
+            seconds: to move on by.
+            host_watts: (hosts,) what each draws.
+            pump_watts: (pumps,) what each draws; only those that stand in a rack count.
+            effects: what is wrong.
+        """
         if not self._shelves:
             return
-        self.rack_watts = np.bincount(self._rack_of_host, host_watts, minlength=self._racks).astype(
-            np.float64
-        )
-        volts = np.maximum(self._by_rack_of_supplies(self.output_volts), 1.0)
-        self.busbar_loss_watts = self._ohms * (self.rack_watts / volts) ** 2
-        self._brake(effects)
+        fed = self._rack_of_pump != NONE
+        drawn = np.concatenate([host_watts, pump_watts[fed]])
+        rack = np.concatenate([self._rack_of_host, self._rack_of_pump[fed]])
+        self.rack_watts = np.bincount(rack, drawn, minlength=self._racks).astype(np.float64)
+        self.busbar_loss_watts = self._ohms * (self.rack_watts / self._rail_volts) ** 2
         self.input_volts = self.rated_input_volts * effects["mains"]
+        alive = self.input_volts > MAINS_LOST_RATIO * self.rated_input_volts
+        sound = (1.0 - effects["supply_failed"]) * (1.0 - effects["supply_gone"])
+        self.working = sound * alive[self._shelf_of_supply]
+        able = self._by_rack_of_supplies(self.rated_watts * self.working)
+        self._buffer(seconds, able > 0.0, effects)
         self._supply(seconds, effects)
-        self._buffer(seconds, effects)
+        self._brake(able, effects)
 
-    def _brake(self, effects: Effects) -> None:
+    def _brake(self, able: Floats, effects: Effects) -> None:
         """Clocks are brought to where the rack's power meets its limit, and let up after."""
-        limit = self._limit_watts.copy()
+        limit = np.where(able > 0.0, np.minimum(self._limit_watts, able), self._limit_watts)
         capped = self._limit_watts[self._rack_of_shelf] * effects["shelf_cap"]
         np.minimum.at(limit, self._rack_of_shelf, capped)
         room = limit / np.maximum(self.rack_watts, 1.0)
@@ -112,9 +141,6 @@ class Power:
         self.brake = np.clip(self.brake * np.sqrt(room), LEAST_BRAKE, 1.0)
 
     def _supply(self, seconds: float, effects: Effects) -> None:
-        alive = self.input_volts > MAINS_LOST_RATIO * self.rated_input_volts
-        sound = (1.0 - effects["supply_failed"]) * (1.0 - effects["supply_gone"])
-        self.working = sound * alive[self._shelf_of_supply]
         rack = self._rack_of_shelf[self._shelf_of_supply]
         weight = self._share * self.working * self.rated_watts
         total = np.bincount(rack, weight, minlength=self._racks)
@@ -129,20 +155,23 @@ class Power:
         self.celsius_rise = towards(self.celsius_rise, rise, seconds / SUPPLY_SECONDS)
         self.energy_joules = self.energy_joules + self.input_watts * seconds
 
-    def _buffer(self, seconds: float, effects: Effects) -> None:
-        """Batteries carry a rack whose supplies are all without mains, and are charged after."""
+    def _buffer(self, seconds: float, fed: Flags, effects: Effects) -> None:
+        """Batteries carry a rack whose supplies all give nothing, and are charged after.
+
+        ``fed`` are the racks, (racks,), that have a supply. Losses of charging are left out.
+        """
         rack = self._rack_of_shelf[self._shelf_of_battery]
-        fed = np.bincount(
-            self._rack_of_shelf[self._shelf_of_supply], self.working, minlength=self._racks
-        )
         health = np.clip(effects["battery_health"], 1e-3, 1.0)
         capacity = self.battery_rated_watts * self._battery_seconds * health
-        able = (fed[rack] <= 0.0) & (self.charge_ratio > 0.0)
-        weight = self.battery_rated_watts * able
+        weight = self.battery_rated_watts * (~fed[rack] & (self.charge_ratio > 0.0))
         total = np.bincount(rack, weight, minlength=self._racks)
         wanted = self.rack_watts + self.busbar_loss_watts
-        self.battery_watts = wanted[rack] * weight / np.maximum(total, 1e-9)[rack]
-        charging = (fed[rack] > 0.0) * (self.charge_ratio < 1.0) / CHARGE_SECONDS
+        self.battery_watts = np.minimum(
+            wanted[rack] * weight / np.maximum(total, 1e-9)[rack],
+            self.charge_ratio * capacity / seconds,
+        )
+        short = (1.0 - self.charge_ratio) / seconds
+        charging = fed[rack] * np.minimum(1.0 / CHARGE_SECONDS, short)
         self.charge_ratio = np.clip(
             self.charge_ratio - self.battery_watts * seconds / capacity + charging * seconds,
             0.0,
@@ -153,7 +182,7 @@ class Power:
         rise = BATTERY_RISE_KELVIN * self.battery_watts / self.battery_rated_watts
         self.battery_rise = towards(self.battery_rise, rise, seconds / BATTERY_SECONDS)
         has_shelf = np.bincount(self._rack_of_shelf, minlength=self._racks) > 0
-        self.dark = (has_shelf & (fed <= 0.0) & (total <= 0.0)).astype(np.float64)
+        self.dark = (has_shelf & ~fed & (total <= 0.0)).astype(np.float64)
 
     def _by_rack(self, values: Floats) -> Floats:
         """(racks,) sum over batteries."""
@@ -162,12 +191,10 @@ class Power:
         return total
 
     def _by_rack_of_supplies(self, values: Floats) -> Floats:
-        """(racks,) mean over the supplies that work."""
+        """(racks,) sum over supplies."""
         rack = self._rack_of_shelf[self._shelf_of_supply]
-        total = np.bincount(rack, values * self.working, minlength=self._racks)
-        count = np.bincount(rack, self.working, minlength=self._racks)
-        mean: Floats = total / np.maximum(count, 1.0)
-        return mean
+        total: Floats = np.bincount(rack, values, minlength=self._racks).astype(np.float64)
+        return total
 
 
 def _curve(power: RackPower) -> tuple[Floats, Floats]:
