@@ -35,6 +35,10 @@ UNITS = {
 SCALES = {"Percent": 0.01}
 """What turns a reading into the metric's unit, where it is not the same."""
 MANAGER = "BMC"
+ENTRIES = f"Managers/{MANAGER}/LogServices/Log/Entries"
+"""The event log's."""
+EVENTS = f"{ROOT}/EventService/SSE"
+"""Where events are streamed."""
 ENVIRONMENT = "PlatformEnvironmentMetrics"
 """The report of sensors and other readings of a chassis."""
 
@@ -94,7 +98,7 @@ def add_event_service(tree: Tree) -> None:
             "Name": "Event Service",
             "ServiceEnabled": True,
             "Status": ENABLED,
-            "ServerSentEventUri": f"{ROOT}/EventService/SSE",
+            "ServerSentEventUri": EVENTS,
             "SSEFilterPropertiesSupported": {"EventFormatType": True, "OriginResource": False},
         },
     )
@@ -103,7 +107,6 @@ def add_event_service(tree: Tree) -> None:
 def add_manager(tree: Tree, points: Sequence[Point] = ()) -> None:
     """The controller itself, with its event log (entries inline, newest last)."""
     base = f"Managers/{MANAGER}"
-    entries = f"{base}/LogServices/Log/Entries"
     tree.add_collection("Managers", "Manager", [MANAGER])
     tree.add(
         base,
@@ -131,16 +134,16 @@ def add_manager(tree: Tree, points: Sequence[Point] = ()) -> None:
             "OverWritePolicy": "WrapsWhenFull",
             "ServiceEnabled": True,
             "Status": ENABLED,
-            "Entries": link(entries),
+            "Entries": link(ENTRIES),
         },
     )
 
     def told(view: View) -> Resource:
-        members = [entry_resource(entry, f"{ROOT}/{entries}") for entry in view.log]
+        members = [entry_resource(entry) for entry in view.log]
         return {"Members@odata.count": len(members), "Members": members}
 
     tree.add(
-        entries,
+        ENTRIES,
         "LogEntryCollection.LogEntryCollection",
         {"Name": "Log Entry Collection"},
         live=told,
@@ -192,10 +195,15 @@ def add_leak_detection(
     )
 
 
-def entry_resource(entry: LogEntry, entries_path: str) -> Resource:
-    """A log entry as its collection shows it; ``entries_path`` is absolute."""
+def entry_path(entry: LogEntry) -> str:
+    """URI of a log entry."""
+    return f"{ROOT}/{ENTRIES}/{entry.id}"
+
+
+def entry_resource(entry: LogEntry) -> Resource:
+    """A log entry as its collection shows it."""
     return {
-        "@odata.id": f"{entries_path}/{entry.id}",
+        "@odata.id": entry_path(entry),
         "@odata.type": "#LogEntry.v1_21_0.LogEntry",
         "Id": str(entry.id),
         "Name": f"Log Entry {entry.id}",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from fleetops.core.clock import Clock
 from fleetops.emulator.interfaces.redfish.log import ManagementLog
 from fleetops.emulator.interfaces.redfish.sessions import SessionStore
-from fleetops.emulator.interfaces.redfish.tree import Tree
+from fleetops.emulator.interfaces.redfish.tree import Resource, Tree
 from fleetops.emulator.model.fleet import Fleet
 
 Kind = Literal["host", "coolant_unit", "power_shelf"]
@@ -42,6 +42,10 @@ class Controller:
         self.parts = tuple(parts)
         self.sessions = SessionStore(clock)
         self.log = ManagementLog()
+        self.ticks = 0
+        """Of the fleet, since it was made."""
+        self.is_closing = False
+        """Whether streams end."""
         self._fleet = fleet
         self._clock = clock
 
@@ -49,6 +53,27 @@ class Controller:
     def answers(self) -> bool:
         """Whether it works at all."""
         return self.is_present(0)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether what it manages is switched on."""
+        return self.kind != "host" or self.value(0, "power_state") > 0.0
+
+    def reports(self) -> Iterator[Resource]:
+        """Its metric reports as they are now."""
+        for node in self.tree:
+            if node.kind == "MetricReport":
+                yield node.make(self)
+
+    def tick(self) -> None:
+        """The fleet has moved on."""
+        self.ticks += 1
+        self.log.wake()
+
+    def close(self) -> None:
+        """Ends its streams."""
+        self.is_closing = True
+        self.log.wake()
 
     def value(self, part: int, metric: str) -> float:
         """A cell of the tables; NaN where there is nothing to read."""

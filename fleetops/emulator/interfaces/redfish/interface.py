@@ -23,11 +23,12 @@ from fleetops.emulator.interfaces.base import (
     Surroundings,
 )
 from fleetops.emulator.interfaces.redfish.controller import Controller, Kind, Managed, Part
-from fleetops.emulator.interfaces.redfish.coolant_unit import UnitShape, coolant_unit_tree
-from fleetops.emulator.interfaces.redfish.host import HostShape, host_tree
-from fleetops.emulator.interfaces.redfish.power_shelf import ShelfShape, power_shelf_tree
+from fleetops.emulator.interfaces.redfish.coolant_unit import UNIT, UnitShape, coolant_unit_tree
+from fleetops.emulator.interfaces.redfish.firmware import Firmware
+from fleetops.emulator.interfaces.redfish.host import SYSTEM, HostShape, host_tree
+from fleetops.emulator.interfaces.redfish.power_shelf import SHELF, ShelfShape, power_shelf_tree
 from fleetops.emulator.interfaces.redfish.service import Account, RedfishService
-from fleetops.emulator.interfaces.redfish.tree import Tree
+from fleetops.emulator.interfaces.redfish.tree import ROOT, Tree
 from fleetops_schemas.platforms import Cooling, Interface
 
 USERNAME = "fleetops"
@@ -38,6 +39,12 @@ DEADLINE_SECONDS = 8.0
 LOG_SECONDS = 10.0
 NAMES: Mapping[Kind, str] = {"host": "bmc", "coolant_unit": "cdu", "power_shelf": "shelf"}
 """Of the collectors, by what their targets manage."""
+ORIGINS: Mapping[Kind, str] = {
+    "host": f"{ROOT}/{SYSTEM}",
+    "coolant_unit": f"{ROOT}/{UNIT}",
+    "power_shelf": f"{ROOT}/{SHELF}",
+}
+"""What a message is about that does not say."""
 
 
 class RedfishInterface(ServedInterface):
@@ -49,6 +56,8 @@ class RedfishInterface(ServedInterface):
         """Makes the trees, one for each kind of controller; opens nothing."""
         super().__init__(surroundings, selection)
         self.controllers = (*self._hosts(), *self._coolant_units(), *self._power_shelves())
+        self._by_name = {one.name: one for one in self.controllers}
+        self._firmware = Firmware(self.controllers, surroundings.fleet.tables)
         self._ports: dict[int, Controller] = {}
         self._server: HttpServer | None = None
 
@@ -118,7 +127,33 @@ class RedfishInterface(ServedInterface):
         await self._server.start()
 
     @override
+    async def refresh(self) -> None:
+        self._firmware.look(self.surroundings.fleet.tables, self.surroundings.clock.now())
+        for controller in self.controllers:
+            controller.tick()
+
+    def note(
+        self, device: str, severity: str, message_id: str, text: str, origin: str = ""
+    ) -> None:
+        """Writes into the log of what manages a host, coolant unit or shelf; others have none.
+
+        Args:
+            device: name of the host, unit or shelf.
+            severity: ``OK``, ``Warning`` or ``Critical``.
+            message_id: ``REGISTRY.MAJOR.MINOR.KEY``.
+            text: of the message.
+            origin: URI of the resource that it is about; the system or equipment without it.
+        """
+        if controller := self._by_name.get(device):
+            now = self.surroundings.clock.now()
+            controller.log.write(
+                now, severity, message_id, text, origin=origin or ORIGINS[controller.kind]
+            )
+
+    @override
     async def close(self) -> None:
+        for controller in self.controllers:
+            controller.close()
         if self._server is not None:
             await self._server.stop()
             self._server = None

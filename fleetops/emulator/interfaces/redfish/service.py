@@ -17,7 +17,13 @@ from urllib.parse import parse_qs
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from fleetops.emulator.interfaces.redfish.common import EVENTS
 from fleetops.emulator.interfaces.redfish.controller import Controller
+from fleetops.emulator.interfaces.redfish.events import (
+    UnknownFilterError,
+    stream,
+    wanted_formats,
+)
 from fleetops.emulator.interfaces.redfish.sessions import IDLE_SECONDS, Session
 from fleetops.emulator.interfaces.redfish.tree import MAX_EXPAND_LEVELS, ROOT, Resource, link
 
@@ -81,6 +87,9 @@ class RedfishService:
         """Answers one request."""
         controller = self._controllers[scope["server"][1]]
         try:
+            if scope["path"].rstrip("/") == EVENTS:
+                await self._stream(controller, scope, receive, send)
+                return
             answer = await self._answer(controller, scope, receive)
         except Answer as early:
             answer = early
@@ -103,9 +112,26 @@ class RedfishService:
         await send({"type": "http.response.start", "status": code, "headers": headers})
         await send({"type": "http.response.body", "body": payload})
 
+    async def _stream(
+        self, controller: Controller, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        if not controller.answers:
+            raise _unavailable()
+        self._authorise(controller, scope["headers"])
+        if scope["method"] != "GET":
+            raise _error(405, "OperationNotAllowed", f"{scope['method']} is not allowed here.")
+        query = scope["query_string"].decode("latin-1")
+        try:
+            formats = wanted_formats(query)
+        except UnknownFilterError as error:
+            raise _unsupported("$filter", str(error)) from None
+        last_id = dict(scope["headers"]).get(b"last-event-id", b"").decode("latin-1")
+        seen = _number("Last-Event-ID", last_id) if last_id else None
+        await stream(controller, formats, seen, receive, send)
+
     async def _answer(self, controller: Controller, scope: Scope, receive: Receive) -> Answer:
         if not controller.answers:
-            raise _error(503, "ServiceTemporarilyUnavailable", "The controller is not available.")
+            raise _unavailable()
         method, path = scope["method"], scope["path"].rstrip("/")
         if method == "POST" and path == SESSIONS:
             return self._log_in(controller, await _read_body(receive))
@@ -206,8 +232,8 @@ def _queried(controller: Controller, resource: Resource, query: str) -> Resource
     """``$skip`` and ``$top`` of a collection, then ``$expand``: as DSP0266, 7.3, has them."""
     wanted = parse_qs(query)
     if "Members" in resource and ("$skip" in wanted or "$top" in wanted):
-        skip = _number(wanted.get("$skip", ["0"])[0])
-        top = _number(wanted.get("$top", [str(len(resource["Members"]))])[0])
+        skip = _number("$skip", wanted.get("$skip", ["0"])[0])
+        top = _number("$top", wanted.get("$top", [str(len(resource["Members"]))])[0])
         resource = {**resource, "Members": resource["Members"][skip : skip + top]}
     if "$expand" not in wanted:
         return resource
@@ -218,9 +244,9 @@ def _queried(controller: Controller, resource: Resource, query: str) -> Resource
     return controller.tree.expand(resource, levels, controller, links=match[1] == "*")
 
 
-def _number(text: str) -> int:
+def _number(name: str, text: str) -> int:
     if not text.isdecimal():
-        raise _unsupported("$skip or $top", text)
+        raise _unsupported(name, text)
     return int(text)
 
 
@@ -233,6 +259,10 @@ async def _read_body(receive: Receive) -> bytes:
             raise _error(413, "PayloadTooLarge", f"More than {MAX_BODY_BYTES} bytes.")
         if not message.get("more_body"):
             return bytes(body)
+
+
+def _unavailable() -> Answer:
+    return _error(503, "ServiceTemporarilyUnavailable", "The controller is not available.")
 
 
 def _missing(path: str) -> Answer:

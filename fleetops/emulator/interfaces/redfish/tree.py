@@ -70,6 +70,11 @@ class Node:
     report: str = ""
     """The metric report that tells its points, too."""
 
+    @property
+    def kind(self) -> str:
+        """Its type, without namespace and version."""
+        return str(self.static["@odata.type"]).rpartition(".")[2]
+
     def make(self, view: View) -> Resource:
         """The resource as it is now."""
         made = dict(self.static)
