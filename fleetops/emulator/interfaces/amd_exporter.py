@@ -58,7 +58,6 @@ class AmdExporterInterface(ExporterInterface):
     interface: ClassVar[Interface] = Interface.AMD_EXPORTER
     path: ClassVar[str] = "amd"
     name: ClassVar[str] = "amd"
-    stops_with: ClassVar[tuple[str, ...]] = ("down", "exporter_down")
 
     def __init__(self, surroundings: Surroundings, selection: Selection) -> None:
         """Prepares the label sets once: they never change."""

@@ -45,7 +45,6 @@ class DcgmInterface(ExporterInterface):
     interface: ClassVar[Interface] = Interface.DCGM
     path: ClassVar[str] = "metrics"
     name: ClassVar[str] = "dcgm"
-    stops_with: ClassVar[tuple[str, ...]] = ("down", "exporter_down")
 
     def __init__(self, surroundings: Surroundings, selection: Selection) -> None:
         """Prepares the label sets once: they never change."""

@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from typing_extensions import override
 
+from fleetops.emulator.delivery import hosts_in_band
 from fleetops.emulator.groups import NONE, Group
 from fleetops.emulator.interfaces.base import Selection, ServedInterface, Surroundings
 from fleetops.emulator.interfaces.exposition import Lines
@@ -34,14 +35,14 @@ class ExporterInterface(ServedInterface):
     path: ClassVar[str]
     name: ClassVar[str]
     """Of the collector."""
-    stops_with: ClassVar[tuple[str, ...]] = ("down",)
-    """Channels of hosts that take the exporter away."""
 
     def __init__(self, surroundings: Surroundings, selection: Selection) -> None:
         """Serves every selected host."""
         super().__init__(surroundings, selection)
         self._hosts = {self.site.hosts[host]: host for host in selection.hosts}
         self._host_of_row: dict[str, NDArray[np.intp]] = {}
+        self._runs_at = -1
+        self._up: NDArray[np.bool_] = np.ones(len(self.site.hosts), dtype=np.bool_)
 
     @abstractmethod
     def text(self, host: str) -> str:
@@ -90,13 +91,12 @@ class ExporterInterface(ServedInterface):
         return [Route(f"/nodes/{{host}}/{self.path}", answer)]
 
     def _runs(self) -> NDArray[np.bool_]:
-        """(hosts,) whether the exporter answers."""
-        effects = self.surroundings.fleet.effects
-        stopped = np.zeros(len(self.site.hosts))
-        for channel in self.stops_with:
-            stopped = np.maximum(stopped, effects[channel])
-        runs: NDArray[np.bool_] = stopped < 1.0
-        return runs
+        """(hosts,) whether the exporter answers at this tick."""
+        fleet = self.surroundings.fleet
+        if self._runs_at != fleet.ticks:
+            self._up = hosts_in_band(fleet) & (fleet.effects["down"] < 1.0)
+            self._runs_at = fleet.ticks
+        return self._up
 
 
 def accelerator_lines(site: Site, group: Group, labels: LabelsOf) -> dict[str, Lines]:

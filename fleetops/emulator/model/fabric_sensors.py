@@ -137,12 +137,9 @@ class FabricSensors:
 
     def _counters(self) -> dict[str, Floats]:
         links = self._links
-        # a switch tells the rate that a port has, a host's adapter the one that it has found
-        rate = np.where(
-            self._in_switch & (links.up <= 0.0),
-            self._site.ports.gigabits_per_second,
-            links.gigabits_per_second,
-        )
+        # without a link a switch tells the rate that a port has, and a host's adapter none
+        unlinked = np.where(self._in_switch, self._site.ports.gigabits_per_second, np.nan)
+        rate = np.where(links.up > 0.0, links.gigabits_per_second, unlinked)
         return {
             "link_state": np.where(links.up > 0.0, 1.0, 0.0),
             "rate_gigabits_per_second": rate,

@@ -1,0 +1,82 @@
+"""What a host's own system tells beside its controller: adapters, congestion of RDMA, throttling.
+
+Temperatures above the air inside a host are assumed: makers state limits only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fleetops.emulator.groups import NONE
+from fleetops.emulator.model.effects import Effects, Floats
+from fleetops.emulator.model.heat import REASON_HARDWARE_THERMAL, REASON_SOFTWARE_THERMAL
+from fleetops.emulator.model.parameters import by_host
+from fleetops.emulator.model.state import State
+from fleetops.emulator.model.tables import Table
+from fleetops.emulator.site import Site
+from fleetops_schemas.platforms import Platform
+
+ADAPTER_KELVIN, ADAPTER_BUSY_KELVIN = 14.0, 10.0
+"""Of an adapter's chip above the air behind it: without work, and by how much more at full load."""
+MARKS_PER_NOTIFICATION = 8.0
+"""A receiver answers a burst of marked packets of one sender once (assumed)."""
+
+
+class InBandSensors:
+    """Completes the tables with what is read on the hosts themselves; draws nothing."""
+
+    def __init__(self, site: Site, state: State) -> None:
+        """Finds who has adapters of RDMA, and who counts what it was throttled by."""
+        self._state = state
+        ports = site.ports
+        self._rdma = np.flatnonzero(ports.is_backend & (ports.host_of != NONE))
+        self._hosts = np.unique(ports.host_of[self._rdma])
+        ethernet = by_host(site, lambda one: float(_has_ethernet(one))) > 0.0
+        roce = ethernet[ports.host_of[self._rdma]] & (ports.peer[self._rdma] != NONE)
+        self._roce = self._rdma[roce]
+        self._peer = ports.peer[self._roce]
+        self._amd = np.concatenate(
+            [
+                np.arange(group.accelerators.start, group.accelerators.stop)
+                for group in site.groups
+                if group.platform.accelerator is not None
+                and group.platform.accelerator.vendor == "amd"
+            ]
+            or [np.zeros(0, dtype=np.intp)]
+        )
+
+    def accelerators(self, table: Table, effects: Effects) -> None:
+        """The share of the last moment that AMD's parts were held down; others count time."""
+        if not len(self._amd):
+            return
+        heat = self._state.heat
+        thermal = heat.throttle_reasons & (REASON_SOFTWARE_THERMAL | REASON_HARDWARE_THERMAL)
+        capped = effects["power_cap"] * effects["clock_cap"] < 1.0
+        table.lay("thermal_throttle_ratio", self._amd, (thermal > 0)[self._amd].astype(np.float64))
+        table.lay("power_throttle_ratio", self._amd, capped[self._amd].astype(np.float64))
+
+    def hosts(self, table: Table) -> None:
+        """The hottest adapter's chip."""
+        if len(self._hosts):
+            load = self._state.jobs.load[self._hosts]
+            rise = ADAPTER_KELVIN + ADAPTER_BUSY_KELVIN * load
+            celsius = self._state.heat.outlet_celsius[self._hosts] + rise
+            table.lay("nic_temperature_celsius", self._hosts, celsius)
+
+    def ports(self, table: Table) -> None:
+        """Congestion as RoCE adapters count it: marks that arrive, notifications both ways.
+
+        What receivers send goes back to the senders, which are the same adapters: each handles as
+        many as there are for one.
+        """
+        if not len(self._roce):
+            return
+        marked = np.floor(self._state.links.marked[self._peer])
+        sent: Floats = np.floor(marked / MARKS_PER_NOTIFICATION)
+        table.lay("ecn_marked_total", self._roce, marked)
+        table.lay("cnp_sent_total", self._roce, sent)
+        table.lay("cnp_handled_total", self._roce, np.full(len(sent), np.floor(sent.mean())))
+
+
+def _has_ethernet(platform: Platform) -> bool:
+    return any(one.role == "backend" and one.kind == "ethernet" for one in platform.adapters)
