@@ -36,7 +36,11 @@ class Selection:
 
 
 def select(site: Site, interface: Interface) -> Selection:
-    """What of a site speaks the interface, as its profiles say."""
+    """What of a site speaks the interface, as its profiles say.
+
+    Building management sees every coolant unit, whatever else that speaks.
+    """
+    sees_all = interface is Interface.FACILITY
     return Selection(
         hosts=tuple(
             host
@@ -45,7 +49,9 @@ def select(site: Site, interface: Interface) -> Selection:
             for host in range(group.hosts.start, group.hosts.stop)
         ),
         loops=tuple(
-            index for index, loop in enumerate(site.loops) if loop.unit.interface is interface
+            index
+            for index, loop in enumerate(site.loops)
+            if sees_all or loop.unit.interface is interface
         ),
         shelves=tuple(
             index for index, shelf in enumerate(site.shelves) if shelf.power.interface is interface

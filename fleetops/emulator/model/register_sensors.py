@@ -53,8 +53,14 @@ PUMP_SLOW_RATIO = 0.85
 """Of the speed that the pump is told."""
 FLOW_LOW_RATIO = 0.7
 SMALL_LEAK, LARGE_LEAK = 1.0, 2.0
-SEES = {"leak_internal": (SMALL_LEAK, SMALL_LEAK), "leak_pan": (LARGE_LEAK, LARGE_LEAK)}
-"""By detector of a unit that has several: the least leak that it sees, and what it then tells."""
+BUILDINGS_DETECTOR = "leak"
+"""A unit's where building management tells of it: yes or no, and nothing of itself."""
+SEES = {
+    "leak_internal": (SMALL_LEAK, SMALL_LEAK),
+    "leak_pan": (LARGE_LEAK, LARGE_LEAK),
+    BUILDINGS_DETECTOR: (SMALL_LEAK, LARGE_LEAK),
+}
+"""By detector: the least leak that it sees, and what it then tells; others tell the level."""
 
 
 class RegisterSensors:
@@ -73,10 +79,9 @@ class RegisterSensors:
         self._cells = np.array(_cells(site))
         placed = [(unit, part) for unit, loop in enumerate(site.loops) for part in detectors(loop)]
         self._unit_of_detector = indices(unit for unit, _ in placed)
-        alone = np.array([part not in told_parts(site, unit) for unit, part in placed], np.bool_)
-        sees = [SEES.get(part, (np.inf, 0.0)) for _, part in placed]
-        self._least = np.where(alone, SMALL_LEAK, np.array([least for least, _ in sees]))
-        self._tells = np.where(alone, np.nan, np.array([tells for _, tells in sees]))
+        seeing = [_sees(site, unit, part) for unit, part in placed]
+        self._least = np.array([least for least, _ in seeing])
+        self._tells = np.array([tells for _, tells in seeing])
         self._sound = np.array([_sound(site, unit, part) for unit, part in placed])
 
     def power_units(self, table: Table, power: Power, effects: Effects) -> None:
@@ -154,7 +159,7 @@ class RegisterSensors:
         health = effects["battery_health"]
         nothing = np.zeros(len(health), dtype=np.bool_)
         of_all = np.zeros(self._supplies, dtype=np.bool_)
-        table.alarms = {
+        found = {
             Alarm.INPUT_LOST: np.append(lost[self._site.shelf_of_supply], nothing),
             Alarm.OUTPUT_FAILED: np.append(effects["supply_failed"] > 0.0, nothing),
             Alarm.HOT: np.append(outlet > HOT_OUTLET_CELSIUS, nothing),
@@ -162,6 +167,7 @@ class RegisterSensors:
             Alarm.BATTERY_FULL: np.append(of_all, power.charge_ratio >= 1.0),
             Alarm.BATTERY_EMPTY: np.append(of_all, power.charge_ratio <= 0.0),
         }
+        table.alarms = {alarm: _spread(table, flags) for alarm, flags in found.items()}
 
     def _of_supply(self, table: Table, power: Power) -> dict[str, Floats]:
         """(supplies,) by metric."""
@@ -210,8 +216,19 @@ def told_parts(site: Site, unit: int) -> tuple[str, ...]:
     return told_by(profile.register_map).parts if profile.interface is Interface.RACKMON else ()
 
 
+def _sees(site: Site, unit: int, part: str) -> tuple[float, float]:
+    """The least leak that a detector sees, and what it then tells; NaN for the level itself.
+
+    Those beside and below a unit see none of the leaks that there are here.
+    """
+    of_map = (np.inf, 0.0) if part in told_parts(site, unit) else (SMALL_LEAK, np.nan)
+    return SEES.get(part, of_map)
+
+
 def _sound(site: Site, unit: int, part: str) -> float:
     """1 for a detector that tells whether it is sound, NaN for one that does not."""
+    if part == BUILDINGS_DETECTOR:
+        return np.nan
     if part not in told_parts(site, unit):
         return 1.0
     metrics = told_by(site.loops[unit].unit.register_map).metrics[part]
@@ -235,10 +252,10 @@ def _cells(site: Site) -> list[float]:
     return [float(PACK_CELLS.get(name[0] if name else "", 12)) for name in names]
 
 
-def _spread(table: Table, of_units: Flags) -> Flags:
-    """(rows,) of a coolant unit table: the units come first."""
+def _spread(table: Table, of_first: Flags) -> Flags:
+    """(rows,) flags of the devices that come first in a table."""
     flags = np.zeros(len(table.roster.devices), dtype=np.bool_)
-    flags[: len(of_units)] = of_units
+    flags[: len(of_first)] = of_first
     return flags
 
 
