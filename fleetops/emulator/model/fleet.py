@@ -171,7 +171,7 @@ class Fleet:
         hosts_side = below[ports.host_of[ports.peer[below]] != NONE]
         # what a leaf sends down is, over all, what others send up
         demand[hosts_side] = demand[ports.peer[hosts_side]]
-        fabric = np.flatnonzero((ports.switch_of != NONE) & (demand <= 0.0))
+        fabric = np.setdiff1d(np.flatnonzero(ports.switch_of != NONE), hosts_side)
         demand[fabric] = float(demand[own].mean()) if len(own) else 0.1
         air = np.full(len(ports.names), 30.0)
         in_host = np.flatnonzero(ports.host_of != NONE)
