@@ -7,10 +7,12 @@ from collections.abc import Collection
 from fleetops.emulator.interfaces.amd_exporter import AmdExporterInterface
 from fleetops.emulator.interfaces.base import ServedInterface, Surroundings, select
 from fleetops.emulator.interfaces.dcgm import DcgmInterface
+from fleetops.emulator.interfaces.facility import FacilityInterface
 from fleetops.emulator.interfaces.fboss import FbossInterface
 from fleetops.emulator.interfaces.node_exporter import NodeExporterInterface
 from fleetops.emulator.interfaces.rackmon import RackmonInterface
 from fleetops.emulator.interfaces.redfish import RedfishInterface
+from fleetops.emulator.interfaces.sonic import SonicInterface
 from fleetops.emulator.interfaces.training import TrainingInterface
 from fleetops_schemas.platforms import Interface
 
@@ -21,7 +23,9 @@ SERVED: tuple[type[ServedInterface], ...] = (
     TrainingInterface,
     RedfishInterface,
     RackmonInterface,
+    FacilityInterface,
     FbossInterface,
+    SonicInterface,
 )
 
 
