@@ -20,11 +20,13 @@ BASE_BIT_ERROR_DECADE = -8.3
 """Of a healthy PAM4 link before correction: 5e-9 (assumed, within the KP4 limit of 2.4e-4)."""
 DECADES_PER_DECIBEL = 0.9
 """Of bit error rate, for each decibel of light that is missing (assumed)."""
-CORRECTION_LIMIT_DECADE = -3.62
-"""KP4 forward error correction holds to 2.4e-4 (IEEE 802.3, clause 119)."""
-CODEWORD_BITS = 5440
-LOST_WORD_BITS = 16
-"""Fewest bits that are wrong in a codeword that is lost: KP4 mends 15 symbols of its 544."""
+SYMBOL_BITS, CODEWORD_SYMBOLS, MENDED_SYMBOLS = 10, 544, 15
+"""KP4 forward error correction, RS(544,514): it mends 15 symbols (IEEE 802.3, clause 119)."""
+CODEWORD_BITS = SYMBOL_BITS * CODEWORD_SYMBOLS
+LOST_WORD_BITS = MENDED_SYMBOLS + 1
+"""Fewest bits that are wrong in a codeword that is lost."""
+LEAST_LOSING_RATE = 5e-5
+"""Bit error rate below which no codeword is lost in years."""
 LEAST_EFFECTIVE_RATE = 1e-15
 """Of bit errors after correction, what a healthy link is told to have (assumed)."""
 PACKET_BYTES = 4166
@@ -35,6 +37,11 @@ MARKED_SHARE = 1e-5
 MARKS_PER_PAUSE = 8.0
 """Switches mark long before they pause (assumed)."""
 OPTICS_SECONDS = 40.0
+BIAS_PER_KELVIN = 0.004
+"""Of a laser's current, for each kelvin that its module is off its usual temperature: lasers need
+more when warm (assumed)."""
+WEAR_DEVIATION = 0.05
+"""Of ln(bias) over a fleet whose lasers are not of one age (assumed)."""
 SWITCH_AIR_CELSIUS = 35.0
 
 
@@ -55,13 +62,12 @@ class Links:
             )
 
         self._transmit, self._receive = of("transmit_milliwatts"), of("receive_milliwatts")
-        self._bias, self._rise = of("bias_milliamperes"), of("temperature_rise_kelvin")
+        self._bias = of("bias_milliamperes") * rng.lognormal(0.0, WEAR_DEVIATION, count)
+        self._rise = of("temperature_rise_kelvin")
         self._watts, self.lanes = of("watts"), of("lanes")
-        self._decade = BASE_BIT_ERROR_DECADE + rng.normal(0.0, 0.3, count)
-        self._loss = rng.normal(1.0, 0.04, count)
+        self._decade, self._loss = _own(count, rng)
         self._peer = np.where(site.ports.peer == NONE, np.arange(count), site.ports.peer)
         self._host_of, self._switch_of = site.ports.host_of, site.ports.switch_of
-
         self.up: Floats = np.ones(count)
         self.capacity_ratio: Floats = np.ones(count)
         """Of its nominal rate, what each link carries."""
@@ -140,7 +146,10 @@ class Links:
     def _shine(self, seconds: float, air_celsius: Floats, effects: Effects) -> None:
         settled = air_celsius + self._rise + effects["optics_kelvin"]
         self.module_celsius = towards(self.module_celsius, settled, seconds / OPTICS_SECONDS)
-        self.bias_milliamperes = self._bias * effects["laser_bias"]
+        warm = self.module_celsius - SWITCH_AIR_CELSIUS - self._rise
+        self.bias_milliamperes = (
+            self._bias * effects["laser_bias"] * np.maximum(1.0 + BIAS_PER_KELVIN * warm, 0.5)
+        )
         # a laser that needs more current to shine is the ageing that shows before the light goes
         self.transmit_milliwatts = self._transmit * self.up
         self.receive_milliwatts = self._receive * self._loss * effects["receive_power"] * self.up
@@ -153,10 +162,11 @@ class Links:
         bits = self.gigabits_per_second * BITS_PER_GIGABIT * seconds
         draw = self._rng.random((3, len(bits)))
         words = bits / CODEWORD_BITS
-        errors_a_word = self.bit_error_rate * CODEWORD_BITS
-        broken = np.where(decade > CORRECTION_LIMIT_DECADE, 10.0 ** (decade + 2.0), 0.0)
-        self.corrected = self.corrected + np.floor(words * np.minimum(errors_a_word, 1.0) + draw[0])
-        broken = np.minimum(broken, 1.0)
+        touched = -np.expm1(-self.bit_error_rate * CODEWORD_BITS)
+        broken = np.zeros(len(bits))
+        bad = np.flatnonzero(self.bit_error_rate > LEAST_LOSING_RATE)
+        broken[bad] = lost_codewords(self.bit_error_rate[bad])
+        self.corrected = self.corrected + np.floor(words * (touched - broken) + draw[0])
         self.effective_bit_error_rate = np.maximum(
             broken * LOST_WORD_BITS / CODEWORD_BITS, LEAST_EFFECTIVE_RATE
         )
@@ -172,3 +182,20 @@ class Links:
         self.pause_receive = self.pause_receive + paused[self._peer]
         marks = sent / PACKET_BYTES * MARKED_SHARE * load + MARKS_PER_PAUSE * paused
         self.marked = self.marked + marks
+
+
+def _own(links: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """What sets each link apart: its bit error rate in decades, and the light that it keeps."""
+    return BASE_BIT_ERROR_DECADE + rng.normal(0.0, 0.3, links), rng.normal(1.0, 0.04, links)
+
+
+def lost_codewords(bit_error_rate: Floats) -> Floats:
+    """Share of codewords with more wrong symbols than are mended, errors being independent."""
+    wrong = CODEWORD_SYMBOLS * -np.expm1(SYMBOL_BITS * np.log1p(-bit_error_rate))
+    term = np.exp(-wrong)
+    mended = term.copy()
+    for symbols in range(1, MENDED_SYMBOLS + 1):
+        term = term * wrong / symbols
+        mended += term
+    share: Floats = np.clip(1.0 - mended, 0.0, 1.0)
+    return share

@@ -1,5 +1,9 @@
 """Memory errors of accelerators: corrected, uncorrected, rows remapped; PCIe and NVLink errors.
 
+An uncorrected error has its row remapped; one row more than a bank has spares for finds none, and
+remapping has failed for good (NVIDIA, GPU memory error management, RMA policy). The bad rows of an
+accelerator are taken to lie in one bank.
+
 Counts grow by rate and time, rounded by chance: the mean is right, and how many numbers are drawn
 never depends on what happens, so that two runs of one seed differ by their faults alone.
 """
@@ -13,6 +17,8 @@ from fleetops.emulator.model.effects import Effects, Floats
 CORRECTABLE_PER_HOUR = 0.1
 """A healthy accelerator's trickle of corrected errors (assumed: one in ten hours)."""
 PCIE_REPLAYS_PER_HOUR = 0.02
+SPARE_ROWS_OF_BANK = 8.0
+"""For rows with uncorrected errors (NVIDIA, the same)."""
 SECONDS_PER_HOUR = 3600.0
 RATES = (
     ("correctable_errors_per_hour", CORRECTABLE_PER_HOUR),
@@ -38,6 +44,21 @@ class ErrorCounters:
             expected = (base + effects[name]) * seconds / SECONDS_PER_HOUR
             counts = self.counts[name]
             counts += np.floor(expected + self._rng.random(len(counts)))
+
+    @property
+    def remapped_for_uncorrectable(self) -> Floats:
+        """(accelerators,) rows remapped for uncorrected errors, for good."""
+        remapped: Floats = np.minimum(
+            self.counts["uncorrectable_errors_per_hour"], SPARE_ROWS_OF_BANK
+        )
+        return remapped
+
+    @property
+    def remap_failed(self) -> Floats:
+        """(accelerators,) 1 where a row found no spare."""
+        bad = self.counts["uncorrectable_errors_per_hour"]
+        failed: Floats = (bad > SPARE_ROWS_OF_BANK).astype(np.float64)
+        return failed
 
     def __getitem__(self, name: str) -> Floats:
         """The counts of a channel of :data:`RATES`."""
