@@ -66,8 +66,8 @@ class InBandSensors:
     def ports(self, table: Table) -> None:
         """Congestion as RoCE adapters count it: marks that arrive, notifications both ways.
 
-        What receivers send goes back to the senders, which are the same adapters: each handles as
-        many as there are for one.
+        What receivers send goes back to the senders: each handles those for what it sent itself, so
+        that an idle adapter handles none.
         """
         if not len(self._roce):
             return
@@ -75,7 +75,8 @@ class InBandSensors:
         sent: Floats = np.floor(marked / MARKS_PER_NOTIFICATION)
         table.lay("ecn_marked_total", self._roce, marked)
         table.lay("cnp_sent_total", self._roce, sent)
-        table.lay("cnp_handled_total", self._roce, np.full(len(sent), np.floor(sent.mean())))
+        own = self._state.links.marked[self._roce]
+        table.lay("cnp_handled_total", self._roce, np.floor(own / MARKS_PER_NOTIFICATION))
 
 
 def _has_ethernet(platform: Platform) -> bool:
