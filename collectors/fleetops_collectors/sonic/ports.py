@@ -66,9 +66,10 @@ def _counters(scope: Scope, device: str, fields: Fields) -> None:
 
 
 def _link(scope: Scope, port: str, fields: Fields) -> None:
+    rest = {name: text for name, text in fields.items() if name != "admin_status"}
     if fields.get("admin_status", "").lower() == "down":
-        fields = {**fields, "oper_status": "disabled"}
-    scope.row(CLASS, scope.part(port), "PORT_TABLE", fields, _word)
+        rest["oper_status"] = "disabled"
+    scope.row(CLASS, scope.part(port), "PORT_TABLE", rest, _word)
 
 
 def _word(name: str, text: str) -> Raw:

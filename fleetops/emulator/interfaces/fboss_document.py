@@ -1,8 +1,8 @@
 """The document of an FBOSS switch: built once, its values put in place at each request.
 
-It holds FSDB's trees of agent, qsfp_service and sensor_service as Thrift's simple JSON spells them
-(hardware_stats.thrift, transceiver.thrift, sensor_config.thrift), and the rows of ``fboss2 show
-port``. Copper modules have no monitors, so that ports of copper have no error rate.
+It holds FSDB's two trees (facebook/fboss, fsdb_model.thrift) as Thrift's simple JSON spells them,
+and the rows of ``fboss2 show port``. Copper modules have no monitors, so that ports of copper have
+no error rate.
 """
 
 from __future__ import annotations
@@ -126,13 +126,15 @@ class FbossDocument:
         ids = [str(at) for at in self._optical]
         states = [_state(f"{self.switch.name}-{names[at]}", int(at)) for at in self._optical]
         return {
-            "agent": {"hwPortStats": dict(zip(names, self._statistics, strict=True))},
-            "qsfp_service": {
-                "state": {"tcvrStates": dict(zip(ids, states, strict=True))},
-                "stats": {"tcvrStats": dict(zip(ids, self._modules, strict=True))},
+            "state": {
+                "qsfp_service": {"state": {"tcvrStates": dict(zip(ids, states, strict=True))}}
             },
-            "sensor_service": {"sensorData": {sensor["name"]: sensor for sensor in sensors}},
-            "fboss2": {"portEntries": self._entries},
+            "stats": {
+                "agent": {"hwPortStats": dict(zip(names, self._statistics, strict=True))},
+                "qsfp_service": {"tcvrStats": dict(zip(ids, self._modules, strict=True))},
+                "sensor_service": {"sensorData": {sensor["name"]: sensor for sensor in sensors}},
+            },
+            "show_port": {"portEntries": self._entries},
         }
 
     def _fill_ports(self, table: Table, seconds: int) -> None:
