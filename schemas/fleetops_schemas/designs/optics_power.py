@@ -15,6 +15,8 @@ from fleetops_schemas.optics import Optics
 from fleetops_schemas.profiles import load_profile
 
 PLUGGABLE = "pluggable"
+LEAST_GIGABITS = 400.0
+"""Slower ports were never offered with other optics than pluggable ones."""
 LINEAR, CO_PACKAGED = "linear_pluggable_800g", "co_packaged_800g"
 
 
@@ -51,6 +53,12 @@ def end_watts(name: str, gigabits_per_second: float) -> dict[str, float]:
 def optical_ends(cluster: Cluster) -> tuple[Ends, ...]:
     """Link ends with light in them."""
     return tuple(ends for ends in wiring(cluster).ends if ends.is_optical and ends.number)
+
+
+def is_comparable(cluster: Cluster) -> bool:
+    """Whether a cluster's links are fast enough for the comparison to mean something."""
+    rates = [ends.gigabits_per_second for ends in optical_ends(cluster)]
+    return bool(rates) and min(rates) >= LEAST_GIGABITS
 
 
 def optics_watts(cluster: Cluster, choice: Choice) -> Mapping[str, float]:

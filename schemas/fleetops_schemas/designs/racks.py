@@ -12,6 +12,8 @@ from fleetops_schemas.profiles import load_profile
 
 PG25_JOULES_PER_LITRE_KELVIN = 1.03 * 3970.0
 """Density times specific heat of 25 % propylene glycol in water, near 35 Cel."""
+FAN_RATIO_AT_FULL_LOAD = 0.8
+"""Speed of hosts' fans at full load; the rest is reserve for a warm day."""
 SHELF_UNITS = 1
 BATTERY_UNITS = 2
 SWITCH_UNITS = 2
@@ -70,6 +72,19 @@ def coolant_rise_kelvin(watts: float, flow_litres_per_minute: float) -> float:
     return watts / (flow_litres_per_minute / 60.0 * PG25_JOULES_PER_LITRE_KELVIN)
 
 
+def air_watts(platform: Platform) -> float:
+    """Heat of a host that air carries at rated load, its fans' own included."""
+    fans = float(platform.board.fan_watts)
+    spared = fans * (1.0 - FAN_RATIO_AT_FULL_LOAD**3)
+    return platform.rated_watts - liquid_watts(platform) - spared
+
+
+def air_rise_kelvin(platform: Platform) -> float:
+    """Warming of a host's air at rated load."""
+    flow = float(platform.board.air_watts_per_kelvin) * FAN_RATIO_AT_FULL_LOAD
+    return air_watts(platform) / flow
+
+
 def supply_watts(platform: Platform, failed_per_shelf: int = 1) -> float:
     """What a rack's supplies give with so many of each shelf failed."""
     supplies = load_profile(RackPower, platform.rack.power).supplies
@@ -84,6 +99,17 @@ def shelf_can_fail(platform: Platform) -> bool:
     if shelves < 2 or power.in_hosts:  # noqa: PLR2004  one and another
         return False
     return supply_watts(platform, 0) * (shelves - 1) / shelves >= rack_watts(platform)
+
+
+def backup_seconds(platform: Platform) -> float:
+    """How long full batteries carry a rack at rated load; 0 where they cannot, or are none."""
+    power = load_profile(RackPower, platform.rack.power)
+    if power.batteries is None:
+        return 0.0
+    count = int(platform.rack.shelves) * int(power.batteries.per_shelf)
+    able = count * float(power.batteries.rated_watts)
+    load = rack_watts(platform)
+    return able * float(power.batteries.backup_seconds) / load if able >= load else 0.0
 
 
 def elevation(platform: Platform) -> tuple[Slot, ...]:
