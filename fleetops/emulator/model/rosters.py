@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fleetops.emulator.groups import Indices, indices
 from fleetops.emulator.model.jobs import Jobs
 from fleetops.emulator.model.parameters import is_liquid
 from fleetops.emulator.model.tables import Roster
 from fleetops.emulator.registers import told_by
 from fleetops.emulator.site import Loop, Site
+from fleetops.emulator.switch_parts import lasers_of_all, supplies_of_all
 from fleetops_schemas.platforms import Interface
 from fleetops_schemas.topology import host_of
 
@@ -16,8 +18,9 @@ from fleetops_schemas.topology import host_of
 def rosters(site: Site, jobs: Jobs) -> dict[str, Roster]:
     """A roster a class; a class without devices is left out.
 
-    Of power units supplies come first, then batteries. Of coolant units the units themselves, then
-    pumps, then the units' leak detectors, then those of the trays. Switches come after hosts.
+    Of power units supplies come first, then batteries, then supplies of switches, then the shelves
+    that tell of themselves. Of coolant units the units themselves, then pumps, then the units' leak
+    detectors, then those of the trays. Switches come after hosts, external lasers after ports.
     """
     racks = {placement.host: placement.rack for placement in site.standing}
     wet = [host for host, liquid in zip(site.hosts, is_liquid(site), strict=True) if liquid]
@@ -30,6 +33,9 @@ def rosters(site: Site, jobs: Jobs) -> dict[str, Roster]:
         *(f"{loop.name}/{detector}" for loop in site.loops for detector in detectors(loop)),
         *(f"{host}/leak0" for host in wet),
     ]
+    supplies = (*site.supplies, *site.batteries, *supplies_of_all(site))
+    lasers = lasers_of_all(site.ports)
+    shelves = [site.shelves[index].name for index in told_shelves(site)]
     ranks = [
         (f"{host_of(site.accelerators[accelerator])}/job{job.id}/rank{rank}")
         for job in jobs.jobs
@@ -39,12 +45,21 @@ def rosters(site: Site, jobs: Jobs) -> dict[str, Roster]:
     made = (
         _roster("accelerator", site.accelerators, racks, {}),
         _roster("host", (*site.hosts, *switch_racks), racks, switch_racks),
-        _roster("fabric_port", site.ports.names, racks, switch_racks),
-        _roster("power_unit", (*site.supplies, *site.batteries), {}, shelf_racks),
+        _roster("fabric_port", (*site.ports.names, *lasers), racks, switch_racks),
+        _roster("power_unit", (*supplies, *shelves), {}, shelf_racks | switch_racks),
         _roster("coolant_unit", units, racks, unit_racks),
         _roster("training_rank", ranks, racks, {}),
     )
     return {roster.device_class: roster for roster in made if roster.devices}
+
+
+def told_shelves(site: Site) -> Indices:
+    """The shelves that have a controller of their own, which tells of the shelf as a whole."""
+    return indices(
+        index
+        for index, shelf in enumerate(site.shelves)
+        if shelf.power.interface is Interface.REDFISH
+    )
 
 
 def detectors(loop: Loop) -> tuple[str, ...]:

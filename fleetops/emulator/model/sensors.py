@@ -11,10 +11,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from fleetops.emulator.groups import NONE
 from fleetops.emulator.model.abilities import missing_metrics
+from fleetops.emulator.model.controller_sensors import ControllerSensors
 from fleetops.emulator.model.coolant import heat_flow_watts_per_kelvin
 from fleetops.emulator.model.effects import Effects, Floats
+from fleetops.emulator.model.fabric_sensors import FabricSensors
+from fleetops.emulator.model.in_band import InBandSensors
 from fleetops.emulator.model.parameters import by_accelerator, is_liquid
 from fleetops.emulator.model.register_sensors import RegisterSensors
 from fleetops.emulator.model.rosters import rosters
@@ -28,7 +30,6 @@ RESERVED_RATIO = 0.007
 BUSY_UTILIZATION = 1.0
 """A spinning collective counts as a running kernel."""
 AMBIENT_CELSIUS = 25.0
-SWITCH_IDLE_SHARE = 0.7
 ROOM_HUMIDITY = 0.45
 
 
@@ -60,7 +61,10 @@ class Sensors:
         )
         self._width = by_accelerator(site, lambda one: float(one.pcie_width))
         self._generation = by_accelerator(site, lambda one: float(one.pcie_generation))
+        self._fabric = FabricSensors(site, state, self._noise)
         self._registers = RegisterSensors(site, self.rosters)
+        self._controllers = ControllerSensors(site, self.rosters)
+        self._in_band = InBandSensors(site, state)
         self._missing = missing_metrics(site)
         self._readers: dict[str, Callable[[Table, Effects], None]] = {
             "accelerator": self._accelerators,
@@ -125,6 +129,8 @@ class Sensors:
         table.put("last_fault_code", state.last_xid)
         for accelerators, metrics in self._missing:
             table.hide(metrics, accelerators)
+        self._controllers.accelerators(table)
+        self._in_band.accelerators(table, effects)
         silent = np.flatnonzero(effects["unreadable"] > 0.0)
         table.hide(set(table.columns) - {"last_fault_code"}, silent)
 
@@ -138,8 +144,8 @@ class Sensors:
         table.put("ecc_correctable_total", volatile["correctable_errors"])
         table.put("ecc_uncorrectable_total", volatile["uncorrectable_errors"])
         table.put("remapped_rows_correctable_total", errors["remapped_rows_per_hour"])
-        table.put("remapped_rows_uncorrectable_total", errors["uncorrectable_errors_per_hour"])
-        table.put("row_remap_failed", effects["remap_failed"])
+        table.put("remapped_rows_uncorrectable_total", errors.remapped_for_uncorrectable)
+        table.put("row_remap_failed", np.maximum(effects["remap_failed"], errors.remap_failed))
         table.put(
             "row_remap_pending",
             (volatile["uncorrectable_errors"] > 0).astype(np.float64),
@@ -225,64 +231,19 @@ class Sensors:
             full[rows] = values
             table.put(metric, full)
         table.present[rows] = effects["controller_down"] < 1.0
-        self._switches(table, effects)
+        self._controllers.hosts(table)
+        self._in_band.hosts(table)
+        self._fabric.switches(table, effects)
 
     def _wet(self, values: Floats) -> Floats:
         return np.where(self._liquid, values, np.nan)
 
-    def _switches(self, table: Table, effects: Effects) -> None:
-        """Switches stand among the hosts: a device of that class which no scheduler knows."""
-        site, state = self._site, self._state
-        rows = np.arange(len(site.hosts), len(table.roster.devices))
-        noise = self._noise(len(rows), 0.2)
-        load = state.switch_load
-        busy = np.array([float(one.profile.asic_celsius) for one in site.switches])
-        asic = AMBIENT_CELSIUS + (busy - AMBIENT_CELSIUS) * (
-            SWITCH_IDLE_SHARE + (1.0 - SWITCH_IDLE_SHARE) * load
-        )
-        for metric, values in (
-            ("asic_temperature_celsius", asic),
-            ("inlet_temperature_celsius", np.full(len(rows), AMBIENT_CELSIUS)),
-            ("cpu_temperature_celsius", np.full(len(rows), AMBIENT_CELSIUS + 22.0)),
-            ("fan_speed_ratio", 0.4 + 0.3 * load),
-        ):
-            column = table.columns.get(metric, np.full(len(table.roster.devices), np.nan)).copy()
-            column[rows] = values + (noise if metric.endswith("celsius") else 0.0)
-            table.put(metric, column)
-        table.present[rows] = effects["switch_down"] < 1.0
-
     def _ports(self, table: Table, effects: Effects) -> None:
-        links, count = self._state.links, len(self._site.ports.names)
-        lit = np.where(links.has_optics, 1.0, np.nan)
-        table.put("link_state", np.where(links.up > 0.0, 1.0, 0.0))
-        table.put("rate_gigabits_per_second", links.gigabits_per_second)
-        table.put("receive_bytes_total", links.receive_bytes)
-        table.put("transmit_bytes_total", links.transmit_bytes)
-        table.put("receive_errors_total", links.receive_errors)
-        table.put("transmit_discards_total", links.transmit_discards)
-        table.put("symbol_errors_total", links.symbol_errors)
-        table.put("link_downed_total", links.link_downed)
-        table.put("fec_corrected_total", links.corrected)
-        table.put("fec_uncorrectable_total", links.uncorrectable)
-        table.put("bit_error_rate", links.bit_error_rate)
-        table.put("pfc_transmit_total", links.pause_transmit)
-        table.put("pfc_receive_total", links.pause_receive)
-        noise = self._noise(count, 1.0)
-        table.put("optics_temperature_celsius", (links.module_celsius + 0.3 * noise) * lit)
-        table.put(
-            "optics_receive_power_milliwatts",
-            np.maximum(links.receive_milliwatts * (1.0 + 0.01 * noise), 1e-4) * lit,
-        )
-        table.put("optics_transmit_power_milliwatts", links.transmit_milliwatts * lit)
-        table.put("optics_bias_milliamperes", links.bias_milliamperes * lit)
-        host_of, switch_of = self._site.ports.host_of, self._site.ports.switch_of
-        hosts, switches = host_of != NONE, switch_of != NONE
-        gone = np.maximum(effects["down"][host_of[hosts]], effects["port_gone"][hosts])
-        table.present[hosts] = gone < 1.0
-        table.present[switches] = effects["switch_down"][switch_of[switches]] < 1.0
+        self._fabric.ports(table, effects)
+        self._in_band.ports(table)
 
     def _power_units(self, table: Table, effects: Effects) -> None:
-        """Supplies first, then batteries: see :func:`rosters`."""
+        """Supplies first, then batteries, then supplies of switches: see :func:`rosters`."""
         power, count = self._state.power, len(table.roster.devices)
         supplies = len(self._site.supplies)
         reported = power.output_watts * effects["supply_misreport"]
@@ -323,10 +284,12 @@ class Sensors:
         }
         for metric, values in batteries.items():
             column = table.columns.get(metric, np.full(count, np.nan)).copy()
-            column[supplies:] = values
+            column[supplies : supplies + len(values)] = values
             table.put(metric, column)
         table.present[:supplies] = effects["supply_gone"] < 1.0
         self._registers.power_units(table, power, effects)
+        self._controllers.power_units(table, power, effects)
+        self._fabric.supplies(table, effects)
 
     def _coolant_units(self, table: Table, effects: Effects) -> None:
         """Units, then pumps, then detectors of units, then those of trays: see :func:`rosters`."""
@@ -381,6 +344,7 @@ class Sensors:
         table.put("leak_state", leak)
         table.put("leak_detector_ok", ok)
         self._registers.coolant_units(table, coolant, effects)
+        self._controllers.coolant_units(table, coolant, effects)
 
     def _ranks(self, table: Table, effects: Effects) -> None:
         jobs = [(index, job) for index, job in enumerate(self._state.jobs.jobs) if job.trains]
