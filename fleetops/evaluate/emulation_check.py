@@ -48,6 +48,7 @@ DAY, HALF_HOUR = timedelta(days=1), timedelta(minutes=30)
 """Each profile has half an hour of its own, by which its rows are told from others'."""
 TICK_SECONDS = 10.0
 HOSTS = 8
+BETWEEN_TICKS_SECONDS = 7200.0
 FLUSH_SECONDS = 30.0
 TARGETS_AT_ONCE = 32
 ROUND_SECONDS = 60.0
@@ -103,7 +104,10 @@ class _Round:
 
 
 class FleetClock(SystemClock):
-    """Fleet time as the time of day; waiting is the machine's own."""
+    """Fleet time as the time of day; each tick is hours after the last one.
+
+    So every round is a full one: what a collector asks once an hour, it asks again.
+    """
 
     def __init__(self, fleet: Fleet) -> None:
         """Shows the fleet's last tick."""
@@ -112,6 +116,10 @@ class FleetClock(SystemClock):
     @override
     def now(self) -> datetime:
         return self._fleet.time
+
+    @override
+    def monotonic(self) -> float:
+        return super().monotonic() + self._fleet.ticks * BETWEEN_TICKS_SECONDS
 
 
 def check_emulation(
@@ -201,6 +209,7 @@ class _Check:
             for number in range(WARM_UP_ROUNDS + self._rounds):
                 self._fleet.tick()
                 await served.refresh()
+                await asyncio.sleep(served.settle_seconds)
                 if number >= WARM_UP_ROUNDS:
                     done.append(_expect(served, self._fleet.time))
                 for collector, config, batcher in opened:

@@ -106,6 +106,8 @@ class ServedInterface(ABC):
     """
 
     interface: ClassVar[Interface]
+    settle_seconds: ClassVar[float] = 0.0
+    """After :meth:`refresh`, until what is pushed has arrived at whoever listens."""
 
     def __init__(self, surroundings: Surroundings, selection: Selection) -> None:
         """Prepares what never changes; opens nothing."""

@@ -32,6 +32,9 @@ from fleetops_schemas.platforms import Interface
 HEARTBEAT_SECONDS: Final = 10.0
 METADATA_SECONDS: Final = 100.0
 """dsx-exchange: metadata are sent again so often."""
+DELIVERY_SECONDS: Final = 2.0
+"""How long a tick waits, at most, for readers that confirm."""
+POINTS_AT_ONCE: Final = 64
 HEARTBEAT: Final = "System/HeartbeatTimestampBms/bms"
 SYSTEM: Final = "BMS"
 
@@ -44,6 +47,7 @@ class FacilityInterface(ServedInterface):
     """
 
     interface: ClassVar[Interface] = Interface.FACILITY
+    settle_seconds: ClassVar[float] = 0.5
 
     def __init__(self, surroundings: Surroundings, selection: Selection) -> None:
         """Names every point."""
@@ -70,6 +74,8 @@ class FacilityInterface(ServedInterface):
             {
                 "kind": "facility",
                 "name": "facility",
+                # so that a tick is over when its values were heard: see refresh
+                "qos": 1,
                 "names": {key: name for key, name in names.items() if key != name},
                 "targets": [{"name": "bms", "url": f"mqtt://{LOOPBACK}:{self._broker.port}"}],
             }
@@ -83,10 +89,12 @@ class FacilityInterface(ServedInterface):
     @override
     async def refresh(self) -> None:
         table, now = self.table(DEVICE_CLASS), self.surroundings.clock.now()
-        for point in self._points:
+        for number, point in enumerate(self._points):
             payload = point.value(table, now, self._shape)
             self._broker.publish(point.topic("Value", self._shape), payload)
-            await asyncio.sleep(0)
+            if number % POINTS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        await self._broker.delivered(DELIVERY_SECONDS)
 
     @override
     async def close(self) -> None:
