@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 from fleetops.emulator.interfaces.redfish.log import LogEntry
 from fleetops.emulator.interfaces.redfish.points import Point, encoder, points_of
+from fleetops.emulator.interfaces.redfish.quirks import OddSensor, Quirk
 from fleetops.emulator.interfaces.redfish.tree import (
     ENABLED,
     MAX_EXPAND_LEVELS,
@@ -39,6 +42,7 @@ ENTRIES = f"Managers/{MANAGER}/LogServices/Log/Entries"
 """The event log's."""
 EVENTS = f"{ROOT}/EventService/SSE"
 """Where events are streamed."""
+SENSOR_TYPE = "Sensor.v1_12_0.Sensor"
 ENVIRONMENT = "PlatformEnvironmentMetrics"
 """The report of sensors and other readings of a chassis."""
 
@@ -53,6 +57,14 @@ class Sensor(NamedTuple):
     device_class: str
     metric: str
     part: int = 0
+
+
+class LeakDetector(NamedTuple):
+    """A leak detector, by its part."""
+
+    title: str
+    part: int
+    metrics: frozenset[str]
 
 
 def add_service(tree: Tree, services: Sequence[str]) -> None:
@@ -150,16 +162,31 @@ def add_manager(tree: Tree, points: Sequence[Point] = ()) -> None:
     )
 
 
-def add_sensors(tree: Tree, chassis: str, sensors: Sequence[Sensor]) -> None:
-    """The sensors of a chassis; each read just now."""
+def add_sensors(
+    tree: Tree,
+    chassis: str,
+    sensors: Sequence[Sensor],
+    odd: Mapping[str, OddSensor] = MappingProxyType({}),
+    *,
+    as_text: bool = False,
+) -> None:
+    """The sensors of a chassis; each read just now.
+
+    Args:
+        tree: to add them to.
+        chassis: its id.
+        sensors: that show cells of the tables.
+        odd: others, by id.
+        as_text: whether readings are strings.
+    """
     base = f"Chassis/{chassis}/Sensors"
-    tree.add_collection(base, "Sensor", [sensor.id for sensor in sensors])
+    tree.add_collection(base, "Sensor", [*(sensor.id for sensor in sensors), *odd])
+    for name, one in odd.items():
+        tree.add(f"{base}/{name}", SENSOR_TYPE, one.static, live=one.live)
     for sensor in sensors:
-        metric = load_catalog()[sensor.device_class].metric(sensor.metric)
-        source = Source(name="Sensor.Reading", scale=SCALES.get(sensor.reading_type, 1.0))
         tree.add(
             f"{base}/{sensor.id}",
-            "Sensor.v1_12_0.Sensor",
+            SENSOR_TYPE,
             {
                 "Name": sensor.title,
                 "ReadingType": sensor.reading_type,
@@ -167,14 +194,25 @@ def add_sensors(tree: Tree, chassis: str, sensors: Sequence[Sensor]) -> None:
                 "PhysicalContext": sensor.context,
                 "Status": OK,
             },
-            points=[Point(sensor.part, sensor.metric, ("Reading",), encoder(metric, source))],
+            points=[_reading(sensor, as_text=as_text)],
             live=lambda view: {"ReadingTime": view.timestamp()},
             report=ENVIRONMENT,
         )
 
 
+def _reading(sensor: Sensor, *, as_text: bool) -> Point:
+    metric = load_catalog()[sensor.device_class].metric(sensor.metric)
+    source = Source(name="Sensor.Reading", scale=SCALES.get(sensor.reading_type, 1.0))
+    encode = encoder(metric, source)
+    if as_text:
+        return Point(
+            sensor.part, sensor.metric, ("Reading",), lambda value: str(encode(value)), "N/A"
+        )
+    return Point(sensor.part, sensor.metric, ("Reading",), encode)
+
+
 def add_leak_detection(
-    tree: Tree, base: str, part: int, metrics: Collection[str], title: str
+    tree: Tree, base: str, detector: LeakDetector, quirks: frozenset[Quirk] = frozenset()
 ) -> None:
     """A leak detection with one detector, ``leak0``; ``base`` is its path."""
     tree.add(
@@ -186,12 +224,18 @@ def add_leak_detection(
             "LeakDetectors": link(f"{base}/LeakDetectors"),
         },
     )
+    points = points_of("LeakDetector", "coolant_unit", detector.part, detector.metrics)
+    if Quirk.FLOATING_DETECTOR in quirks:
+        points = tuple(
+            replace(point, blank="Critical") if point.metric == "leak_state" else point
+            for point in points
+        )
     tree.add_collection(f"{base}/LeakDetectors", "LeakDetector", ["leak0"])
     tree.add(
         f"{base}/LeakDetectors/leak0",
         "LeakDetector.v1_2_0.LeakDetector",
-        {"Name": title, "LeakDetectorType": "Moisture", "PhysicalContext": "Chassis"},
-        points=points_of("LeakDetector", "coolant_unit", part, metrics),
+        {"Name": detector.title, "LeakDetectorType": "Moisture", "PhysicalContext": "Chassis"},
+        points=points,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Literal, NamedTuple
 
 from fleetops.core.clock import Clock
@@ -86,6 +87,6 @@ class Controller:
         device_class, row = self.parts[part]
         return bool(self._fleet.tables[device_class].present[row])
 
-    def timestamp(self) -> str:
-        """The present, as the controller's clock has it."""
-        return self._clock.now().isoformat(timespec="milliseconds")
+    def timestamp(self, age: timedelta = timedelta()) -> str:
+        """The present, as the controller's clock has it; or as long ago as ``age`` says."""
+        return (self._clock.now() - age).isoformat(timespec="milliseconds")

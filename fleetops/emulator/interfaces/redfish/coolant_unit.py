@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from fleetops.emulator.interfaces.redfish.common import (
     ENVIRONMENT,
     MANAGER,
+    LeakDetector,
     add_event_service,
     add_leak_detection,
     add_manager,
     add_service,
 )
 from fleetops.emulator.interfaces.redfish.points import points_of
+from fleetops.emulator.interfaces.redfish.quirks import Quirk
 from fleetops.emulator.interfaces.redfish.telemetry import add_telemetry
 from fleetops.emulator.interfaces.redfish.tree import ENABLED, Resource, Tree, View, link
 from fleetops.emulator.model.coolant import (
@@ -45,6 +47,7 @@ class UnitShape:
     pumps: int
     metrics: Mapping[int, frozenset[str]]
     """By part: those that it has."""
+    quirks: frozenset[Quirk] = frozenset()
 
 
 def coolant_unit_tree(shape: UnitShape) -> Tree:
@@ -57,11 +60,10 @@ def coolant_unit_tree(shape: UnitShape) -> Tree:
     _connectors(tree, shape.metrics[COOLANT_UNIT])
     _pumps(tree, shape)
     _stores(tree, shape)
-    detector = COOLANT_UNIT + shape.pumps + 1
-    add_leak_detection(
-        tree, f"{UNIT}/LeakDetection", detector, shape.metrics[detector], "Unit Leak Detector"
-    )
-    add_telemetry(tree)
+    part = COOLANT_UNIT + shape.pumps + 1
+    detector = LeakDetector("Unit Leak Detector", part, shape.metrics[part])
+    add_leak_detection(tree, f"{UNIT}/LeakDetection", detector, shape.quirks)
+    add_telemetry(tree, shape.quirks)
     return tree
 
 

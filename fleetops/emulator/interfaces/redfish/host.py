@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fleetops.emulator.interfaces.redfish.common import (
     ENVIRONMENT,
     MANAGER,
+    LeakDetector,
     Sensor,
     add_event_service,
     add_leak_detection,
@@ -16,6 +17,11 @@ from fleetops.emulator.interfaces.redfish.common import (
     add_service,
 )
 from fleetops.emulator.interfaces.redfish.points import points_of
+from fleetops.emulator.interfaces.redfish.quirks import (
+    SATURATED,
+    Quirk,
+    odd_sensors,
+)
 from fleetops.emulator.interfaces.redfish.telemetry import add_telemetry
 from fleetops.emulator.interfaces.redfish.tree import (
     ENABLED,
@@ -29,6 +35,7 @@ from fleetops_schemas.platforms import Accelerator, Platform
 TRAY = "Chassis/Tray"
 SYSTEM = "Systems/1"
 THERMAL = f"{TRAY}/ThermalSubsystem"
+DETECTION = f"{THERMAL}/LeakDetection"
 PROCESSORS = f"{SYSTEM}/Processors"
 MEMORIES = f"{SYSTEM}/Memory"
 HOST = 0
@@ -56,13 +63,15 @@ class HostShape:
     leak_part: int | None
     oem: bool
     """Whether accelerators show NVIDIA's own properties."""
-    first_accelerator_id: str = "GPU_0"
+    quirks: frozenset[Quirk] = frozenset()
 
     @property
     def accelerator_ids(self) -> list[str]:
-        """Ids of the accelerators' processors, counted on from the first one's."""
-        stem, _, number = self.first_accelerator_id.rpartition("_")
-        return [f"{stem}_{int(number) + place}" for place in range(self.platform.accelerators)]
+        """Ids of the accelerators' processors."""
+        count = self.platform.accelerators
+        if Quirk.ONE_BASED in self.quirks:
+            return [f"GPU_SXM_{number}" for number in range(1, count + 1)]
+        return [f"GPU_{number}" for number in range(count)]
 
 
 def host_tree(shape: HostShape) -> Tree:
@@ -78,11 +87,11 @@ def host_tree(shape: HostShape) -> Tree:
         _accelerator(tree, shape, HOST + 1 + place, name)
     if shape.leak_part is not None:
         _coolant(tree, shape)
-        detection = f"{THERMAL}/LeakDetection"
-        add_leak_detection(
-            tree, detection, shape.leak_part, shape.metrics["coolant_unit"], "Tray Leak Detector"
+        detector = LeakDetector(
+            "Tray Leak Detector", shape.leak_part, shape.metrics["coolant_unit"]
         )
-    add_telemetry(tree)
+        add_leak_detection(tree, DETECTION, detector, shape.quirks)
+    add_telemetry(tree, shape.quirks)
     return tree
 
 
@@ -163,7 +172,9 @@ def _chassis(tree: Tree, shape: HostShape) -> None:
         for name, title, context, metric in SENSORS
         if metric in own
     ]
-    add_sensors(tree, "Tray", sensors)
+    odd = odd_sensors(shape.quirks, shape.leak_part, f"{DETECTION}/LeakDetectors/leak0")
+    as_text = Quirk.STRING_READINGS in shape.quirks
+    add_sensors(tree, "Tray", sensors, odd, as_text=as_text)
     _thermal(tree, shape)
 
 
@@ -178,7 +189,7 @@ def _tray(view: View) -> Resource:
 def _thermal(tree: Tree, shape: HostShape) -> None:
     wet = {
         "CoolantConnectors": link(f"{THERMAL}/CoolantConnectors"),
-        "LeakDetection": link(f"{THERMAL}/LeakDetection"),
+        "LeakDetection": link(DETECTION),
     }
     fans = [f"Fan{number}" for number in range(1, int(shape.platform.board.fans) + 1)]
     tree.add(
@@ -222,11 +233,14 @@ def _accelerator(tree: Tree, shape: HostShape, part: int, name: str) -> None:
             "Status": _state(view, part),
         },
     )
+    stuck: Resource = {}
+    if Quirk.SATURATED_COUNTER in shape.quirks:
+        stuck = {"PCIeErrors": {"L0ToRecoveryCount": SATURATED}}
     for kind, version in (("ProcessorMetrics", "v1_6_1"), ("EnvironmentMetrics", "v1_5_0")):
         tree.add(
             f"{path}/{kind}",
             f"{kind}.{version}.{kind}",
-            {"Name": f"{kind} of {name}"},
+            {"Name": f"{kind} of {name}", **(stuck if kind == "ProcessorMetrics" else {})},
             points=points_of(kind, "accelerator", part, own, oem=shape.oem),
             report=PROCESSOR_METRICS,
         )

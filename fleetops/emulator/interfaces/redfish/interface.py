@@ -27,6 +27,7 @@ from fleetops.emulator.interfaces.redfish.coolant_unit import UNIT, UnitShape, c
 from fleetops.emulator.interfaces.redfish.firmware import Firmware
 from fleetops.emulator.interfaces.redfish.host import SYSTEM, HostShape, host_tree
 from fleetops.emulator.interfaces.redfish.power_shelf import SHELF, ShelfShape, power_shelf_tree
+from fleetops.emulator.interfaces.redfish.quirks import QUIRKS, Quirk
 from fleetops.emulator.interfaces.redfish.service import Account, RedfishService
 from fleetops.emulator.interfaces.redfish.tree import ROOT, Tree
 from fleetops_schemas.platforms import Cooling, Interface
@@ -48,9 +49,14 @@ ORIGINS: Mapping[Kind, str] = {
 
 
 class RedfishInterface(ServedInterface):
-    """The management controllers of all that speak Redfish."""
+    """The management controllers of all that speak Redfish.
+
+    Its variants are ``plain``, by the standard alone, and ``odd``, with all quirks there are;
+    without one, each device has those of its profile.
+    """
 
     interface: ClassVar[Interface] = Interface.REDFISH
+    variant: ClassVar[str] = ""
 
     def __init__(self, surroundings: Surroundings, selection: Selection) -> None:
         """Makes the trees, one for each kind of controller; opens nothing."""
@@ -177,7 +183,8 @@ class RedfishInterface(ServedInterface):
         parts = self._parts_of_host(group, group.hosts.start)
         metrics = {part.device_class: self._metrics(part) for part in parts}
         leak = len(parts) - 1 if group.platform.cooling.medium is Cooling.LIQUID else None
-        return HostShape(group.platform, metrics, leak, self._is_nvidia)
+        quirks = self._quirks(group.platform.name)
+        return HostShape(group.platform, metrics, leak, self._is_nvidia, quirks)
 
     @property
     def _is_nvidia(self) -> bool:
@@ -200,7 +207,8 @@ class RedfishInterface(ServedInterface):
             pumps = self.site.pumps[loop.pumps]
             parts = self._parts("coolant_unit", loop.name, *pumps, f"{loop.name}/leak0")
             if loop.unit.name not in trees:
-                shape = UnitShape(loop.unit, len(pumps), self._metrics_by_part(parts))
+                metrics = self._metrics_by_part(parts)
+                shape = UnitShape(loop.unit, len(pumps), metrics, self._quirks(loop.unit.name))
                 trees[loop.unit.name] = coolant_unit_tree(shape)
             managed = Managed("coolant_unit", loop.name, loop.rack)
             yield self._controller(managed, trees[loop.unit.name], parts)
@@ -213,7 +221,8 @@ class RedfishInterface(ServedInterface):
             parts = self._parts("power_unit", shelf.name, *supplies, *batteries)
             if shelf.power.name not in trees:
                 metrics = self._metrics_by_part(parts)
-                shape = ShelfShape(shelf.power, len(supplies), len(batteries), metrics)
+                quirks = self._quirks(shelf.power.name)
+                shape = ShelfShape(shelf.power, len(supplies), len(batteries), metrics, quirks)
                 trees[shelf.power.name] = power_shelf_tree(shape)
             managed = Managed("power_shelf", shelf.name, shelf.rack)
             yield self._controller(managed, trees[shelf.power.name], parts)
@@ -221,6 +230,14 @@ class RedfishInterface(ServedInterface):
     def _parts(self, device_class: str, *devices: str) -> list[Part]:
         index = self.table(device_class).roster.index
         return [Part(device_class, index[device]) for device in devices]
+
+    def _quirks(self, profile: str) -> frozenset[Quirk]:
+        match self.surroundings.variants.get(self.interface, self.variant):
+            case "plain":
+                return frozenset()
+            case "odd":
+                return frozenset(Quirk)
+        return QUIRKS.get(profile, frozenset())
 
     def _metrics(self, part: Part) -> frozenset[str]:
         return frozenset(self.table(part.device_class).metrics_of(part.row))

@@ -63,6 +63,8 @@ class Point:
     metric: str
     pointer: Pointer
     encode: Callable[[float], Scalar]
+    blank: Scalar | None = None
+    """What is shown where there is nothing to read."""
 
     @property
     def path(self) -> str:

@@ -15,6 +15,7 @@ from fleetops.emulator.interfaces.redfish.common import (
     add_service,
 )
 from fleetops.emulator.interfaces.redfish.points import points_of
+from fleetops.emulator.interfaces.redfish.quirks import Quirk
 from fleetops.emulator.interfaces.redfish.telemetry import add_telemetry
 from fleetops.emulator.interfaces.redfish.tree import ENABLED, Resource, Tree, View, link
 from fleetops_schemas.platforms import RackPower
@@ -47,8 +48,7 @@ class ShelfShape:
     batteries: int
     metrics: Mapping[int, frozenset[str]]
     """By part: those that it has."""
-    supply_state: str = "Enabled"
-    """``Status.State`` of a supply that works; some makers have words of their own."""
+    quirks: frozenset[Quirk] = frozenset()
 
     @property
     def bays(self) -> list[tuple[str, int]]:
@@ -74,8 +74,9 @@ def power_shelf_tree(shape: ShelfShape) -> Tree:
         _supply(tree, shape, name, part)
     for name, part in shape.packs:
         _battery(tree, shape.metrics[part], name, part)
-    add_sensors(tree, "PowerShelf", _sensors(shape))
-    add_telemetry(tree)
+    as_text = Quirk.STRING_READINGS in shape.quirks
+    add_sensors(tree, "PowerShelf", _sensors(shape), as_text=as_text)
+    add_telemetry(tree, shape.quirks)
     return tree
 
 
@@ -173,6 +174,7 @@ def _subsystem(tree: Tree, shape: ShelfShape) -> None:
 def _supply(tree: Tree, shape: ShelfShape, name: str, part: int) -> None:
     own, path = shape.metrics[part], f"{SUPPLIES}/{name}"
     figures = shape.power.supplies
+    works = "Standby" if Quirk.STANDBY_SUPPLY in shape.quirks else "Enabled"
     tree.add(
         path,
         "PowerSupply.v1_6_0.PowerSupply",
@@ -191,7 +193,7 @@ def _supply(tree: Tree, shape: ShelfShape, name: str, part: int) -> None:
         points=points_of("PowerSupply", "power_unit", part, own),
         live=lambda view: {
             "SerialNumber": f"EMU-{view.name}-{name}",
-            "Status": {"State": shape.supply_state if view.is_present(part) else "Absent"},
+            "Status": {"State": works if view.is_present(part) else "Absent"},
         },
     )
     tree.add(

@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 
 from fleetops.emulator.interfaces.redfish.points import Point, Scalar
+from fleetops.emulator.interfaces.redfish.quirks import LONG_AGO, Quirk
 from fleetops.emulator.interfaces.redfish.tree import (
     ENABLED,
     Live,
@@ -16,11 +17,14 @@ from fleetops.emulator.interfaces.redfish.tree import (
     link,
 )
 
+REPEATED = 8
+"""Values of each report that a service which repeats them repeats, as a captured one did."""
 REPORTS = "TelemetryService/MetricReports"
 
 
-def add_telemetry(tree: Tree) -> None:
+def add_telemetry(tree: Tree, quirks: frozenset[Quirk] = frozenset()) -> None:
     """The telemetry service, with a report for each name that the tree's nodes give."""
+    repeated = REPEATED if Quirk.NAN_IN_REPORTS in quirks else 0
     lines: dict[str, list[tuple[str, Point]]] = defaultdict(list)
     for node in tree:
         if node.report:
@@ -42,7 +46,7 @@ def add_telemetry(tree: Tree) -> None:
             f"{REPORTS}/{name}",
             "MetricReport.v1_5_1.MetricReport",
             {"Name": name},
-            live=_report(told),
+            live=_report(told, repeated),
         )
 
 
@@ -53,12 +57,17 @@ def _property(node: Node, point: Point) -> str:
     return f"{node.path}#{point.path}"
 
 
-def _report(lines: list[tuple[str, Point]]) -> Live:
+def _report(lines: list[tuple[str, Point]], repeated: int) -> Live:
     def make(view: View) -> Resource:
         now = view.timestamp()
         values = [
             {"MetricProperty": name, "MetricValue": _text(view, point), "Timestamp": now}
             for name, point in lines
+        ]
+        old = view.timestamp(LONG_AGO) if repeated else ""
+        values += [
+            {"MetricProperty": name, "MetricValue": "nan", "Timestamp": old}
+            for name, _ in lines[:repeated]
         ]
         return {"Timestamp": now, "MetricValues": values}
 

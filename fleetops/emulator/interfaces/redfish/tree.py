@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -50,8 +51,8 @@ class View(Protocol):
         """Whether the part answers."""
         ...
 
-    def timestamp(self) -> str:
-        """The present, as the controller's clock has it."""
+    def timestamp(self, age: timedelta = ...) -> str:
+        """The present, as the controller's clock has it; or as long ago as ``age`` says."""
         ...
 
 
@@ -82,7 +83,7 @@ class Node:
             made.update(self.live(view))
         for point in self.points:
             value = view.value(point.part, point.metric)
-            shown = None if math.isnan(value) else point.encode(value)
+            shown = point.blank if math.isnan(value) else point.encode(value)
             _put(made, point.pointer, shown)
         return made
 
