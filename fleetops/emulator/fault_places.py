@@ -15,6 +15,7 @@ from fleetops.emulator.groups import NONE, Indices, indices
 from fleetops.emulator.model.effects import COLLECTORS, Scope
 from fleetops.emulator.model.jobs import Jobs
 from fleetops.emulator.site import Site
+from fleetops_schemas.topology import host_of
 
 
 class Extent:
@@ -56,7 +57,7 @@ class Places:
         """Keeps both; ``jobs`` are only asked who holds what."""
         self.site = site
         self.jobs = jobs
-        self._rank_of = _ranks(jobs, len(site.accelerators))
+        self._ranks = _ranks(site, jobs)
         self._stage_of = _stages(jobs, len(site.accelerators))
 
     def place(self, scope: Scope, devices: Indices) -> Place:
@@ -87,9 +88,9 @@ class Places:
         self._add_jobs(parts)
         return Extent(parts)
 
-    def ranks(self, accelerators: Indices) -> Indices:
-        """Rows of the ranks' table that run on some accelerators."""
-        return _known(self._rank_of[accelerators])
+    def rank_names(self, accelerators: Indices) -> list[str]:
+        """The ranks that run on some accelerators, as tables call them."""
+        return [self._ranks[index] for index in accelerators.tolist() if index in self._ranks]
 
     def _name(self, scope: Scope, devices: Indices) -> str:
         if scope is Scope.COLLECTOR:
@@ -200,14 +201,14 @@ def _known(found: Indices) -> Indices:
     return known
 
 
-def _ranks(jobs: Jobs, accelerators: int) -> Indices:
-    """(accelerators,) the row of the ranks' table that runs on each."""
-    rows, row = np.full(accelerators, NONE, dtype=np.intp), 0
-    for job in jobs.jobs:
-        if job.trains:
-            rows[job.accelerators] = np.arange(row, row + job.ranks)
-            row += job.ranks
-    return rows
+def _ranks(site: Site, jobs: Jobs) -> dict[int, str]:
+    """By accelerator, the name of the rank that runs on it."""
+    return {
+        int(accelerator): f"{host_of(site.accelerators[accelerator])}/job{job.id}/rank{rank}"
+        for job in jobs.jobs
+        if job.trains
+        for rank, accelerator in enumerate(job.accelerators)
+    }
 
 
 def _stages(jobs: Jobs, accelerators: int) -> Indices:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from fleetops.emulator.fault_places import Extent, Place, Places
 from fleetops.emulator.fault_signature import Devices, Within
 from fleetops.emulator.groups import NONE, Indices, indices
 from fleetops.emulator.model.effects import Scope
+from fleetops.emulator.model.tables import Roster
 
 PARTS: Mapping[Scope, tuple[Scope, ...]] = {
     Scope.HOST: (Scope.ACCELERATOR, Scope.PORT),
@@ -22,6 +23,21 @@ PARTS: Mapping[Scope, tuple[Scope, ...]] = {
     Scope.STAGE: (Scope.ACCELERATOR,),
 }
 """What stands in a device, and goes with it."""
+
+
+SEEN = (
+    Scope.HOST,
+    Scope.ACCELERATOR,
+    Scope.LOOP,
+    Scope.PUMP,
+    Scope.SHELF,
+    Scope.SUPPLY,
+    Scope.BATTERY,
+    Scope.PORT,
+    Scope.SWITCH,
+)
+"""Scopes whose devices stand in tables."""
+LEAK = "leak"
 
 
 def devices_within(places: Places, place: Place, within: Within) -> Extent:
@@ -46,20 +62,45 @@ def reach_of(places: Places, place: Place, reach: Iterable[Within]) -> Extent:
     return reached
 
 
-def rows_of(places: Places, extent: Extent, devices: Devices) -> Indices:
-    """Rows of devices in the table of their class, in the order of the rosters."""
-    if devices in _ROWS:
-        return _ROWS[devices](places, extent)
-    return extent[Scope(devices.value)]
+def rows_of(places: Places, extent: Extent, mark: Devices, roster: Roster) -> Indices:
+    """Rows of the devices that a signature means, in the table of their class."""
+    if mark is Devices.RANKS:
+        return _rows(roster, places.rank_names(extent[Scope.ACCELERATOR]))
+    if mark in {Devices.LEAK_DETECTORS, Devices.LOOP_LEAK_DETECTORS}:
+        scope = Scope.HOST if mark is Devices.LEAK_DETECTORS else Scope.LOOP
+        owners = set(_names(places, extent, (scope,)))
+        return indices(
+            row
+            for row, device in enumerate(roster.devices)
+            if device.partition("/")[0] in owners and LEAK in device.partition("/")[2]
+        )
+    return _rows(roster, _names(places, extent, (Scope(mark.value),)))
 
 
-def rows_by_class(places: Places, extent: Extent) -> dict[str, Indices]:
-    """Every row that devices stand in, by class."""
-    found: dict[str, Indices] = {}
-    for devices in Devices:
-        before = found.get(devices.device_class, indices([]))
-        found[devices.device_class] = np.union1d(before, rows_of(places, extent, devices))
-    return found
+def rows_reached(places: Places, extent: Extent, roster: Roster) -> Indices:
+    """Rows of devices that are in an extent, or parts of one that is."""
+    names = set(_names(places, extent, SEEN))
+    names |= set(places.rank_names(extent[Scope.ACCELERATOR]))
+    return indices(
+        row for row, device in enumerate(roster.devices) if not names.isdisjoint(_wholes(device))
+    )
+
+
+def _wholes(device: str) -> Iterator[str]:
+    """The device and everything it is a part of: ``r01/shelf1/psu2``, ``r01/shelf1``, ``r01``."""
+    while device:
+        yield device
+        device = device.rpartition("/")[0]
+
+
+def _rows(roster: Roster, names: Iterable[str]) -> Indices:
+    return np.sort(indices(roster.index[name] for name in names if name in roster.index))
+
+
+def _names(places: Places, extent: Extent, scopes: Iterable[Scope]) -> Iterator[str]:
+    for scope in scopes:
+        names = places.site.names(scope.value)
+        yield from (names[index] for index in extent[scope])
 
 
 def _with_parts(places: Places, extent: Extent, within: Within) -> Extent:
@@ -73,15 +114,12 @@ def _loaded(places: Places, reached: Extent) -> Extent:
     hosts = np.union1d(reached[Scope.HOST], site.host_of_accelerator[reached[Scope.ACCELERATOR]])
     of_hosts = places.extent(Scope.HOST, indices(hosts))
     sharing = places.extent(Scope.LOOP, of_hosts[Scope.LOOP])
-    shared = sharing.only(
-        Scope.HOST, Scope.ACCELERATOR, Scope.LOOP, Scope.PUMP, Scope.SUPPLY, Scope.BATTERY
-    )
+    shared = sharing.only(Scope.HOST, Scope.LOOP, Scope.SHELF)
     switches = places.everything().extent[Scope.SWITCH]
     fabric = Extent(
         {Scope.SWITCH: switches, Scope.PORT: np.flatnonzero(site.ports.switch_of != NONE)}
     )
-    ports = of_hosts.only(Scope.PORT)
-    return of_hosts.only(Scope.SUPPLY, Scope.BATTERY, Scope.ACCELERATOR) | shared | fabric | ports
+    return of_hosts.only(Scope.HOST, Scope.SHELF) | shared | fabric
 
 
 def _around(scope: Scope) -> Callable[[Places, Extent], Extent]:
@@ -110,31 +148,11 @@ _IN_HOSTS = (Scope.HOST, Scope.ACCELERATOR, Scope.PORT)
 _KEPT: Mapping[Within, tuple[Scope, ...]] = {
     Within.TARGET: (),
     Within.HOST: _IN_HOSTS,
-    Within.RACK: (*_IN_HOSTS, Scope.SUPPLY, Scope.BATTERY),
+    Within.RACK: (*_IN_HOSTS, Scope.SHELF),
     Within.LOOP: (*_IN_HOSTS, Scope.LOOP, Scope.PUMP),
     Within.JOB: _IN_HOSTS,
-    Within.POWER: (Scope.SUPPLY, Scope.BATTERY),
+    Within.POWER: (Scope.SHELF,),
     Within.PEER: (Scope.PORT,),
     Within.SITE: tuple(Scope),
 }
 """What a fault may move of those that it reaches."""
-
-
-def _tray_detectors(places: Places, extent: Extent) -> Indices:
-    site = places.site
-    wet = np.flatnonzero(site.loop_of_host != NONE)
-    order = np.searchsorted(wet, np.intersect1d(wet, extent[Scope.HOST]))
-    return indices(order + 2 * len(site.loops) + len(site.pumps))
-
-
-_ROWS: Mapping[Devices, Callable[[Places, Extent], Indices]] = {
-    Devices.SWITCHES: lambda places, extent: extent[Scope.SWITCH] + len(places.site.hosts),
-    Devices.BATTERIES: lambda places, extent: extent[Scope.BATTERY] + len(places.site.supplies),
-    Devices.PUMPS: lambda places, extent: extent[Scope.PUMP] + len(places.site.loops),
-    Devices.LOOP_LEAK_DETECTORS: lambda places, extent: (
-        extent[Scope.LOOP] + len(places.site.loops) + len(places.site.pumps)
-    ),
-    Devices.LEAK_DETECTORS: _tray_detectors,
-    Devices.RANKS: lambda places, extent: places.ranks(extent[Scope.ACCELERATOR]),
-}
-"""Of the devices whose row is not their index; see :func:`rosters`."""
