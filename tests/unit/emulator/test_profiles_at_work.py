@@ -53,7 +53,7 @@ class Rated:
             ),
         )
         self.effects = Effects(sizes(self.site) | Jobs(self.site, 1).sizes())
-        power, load, air = np.ones(accelerators), np.ones(hosts), np.zeros(hosts)
+        power, load, air = np.ones(accelerators), np.ones(hosts), 0.0
         for _ in range(SETTLED_SECONDS // 5):
             self.coolant.move(self.effects)
             self.heat.step(5.0, power, load, air, self.effects)
@@ -153,7 +153,7 @@ def test_an_accelerator_tells_what_its_model_can() -> None:
     mi300x = fleet("grand_teton_mi300x")
     assert "nvlink_transmit_bytes_per_second" not in _metrics("grand_teton_mi300x")
     assert mi300x.site.accelerators[0] == "node001/gpu0"
-    assert fleet("mtia_v1").site.accelerators[0] == "node001/mtia0"
+    assert fleet("mtia_v1").site.accelerators[0] == "node001/gpu0"
 
 
 def test_every_backend_port_carries_an_accelerator() -> None:
