@@ -24,6 +24,7 @@ from fleetops.emulator.fault_targets import NEEDS, Model, TargetKind
 from fleetops.emulator.fault_truth import Truth
 from fleetops.emulator.model.effects import CHANNELS, Blend, Scope
 from fleetops_schemas.faults import load_faults
+from fleetops_schemas.platforms import Cooling
 from fleetops_schemas.profiles import Basis, Identifier
 
 FOLDER = "fault_kinds"
@@ -130,8 +131,6 @@ class Log(Model):
     severity: Literal["OK", "Warning", "Critical"] = "Warning"
     text: str = ""
     """Of the message."""
-    origin: str = ""
-    """Resource that the message is about."""
     within: Within = Within.TARGET
     pick: Literal["all", "one"] = "all"
     every_seconds: Value | None = None
@@ -163,6 +162,8 @@ class FaultKind(Model):
     category: Category
     about: str
     target: TargetKind
+    cooling: Cooling | None = None
+    """Only hosts that are cooled so can have it."""
     source: Source
     parameters: dict[Identifier, Parameter] = Field(default_factory=dict)
     shape: Shape = Shape()

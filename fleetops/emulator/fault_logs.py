@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,31 +12,11 @@ from fleetops.emulator.fault_kinds import Log
 from fleetops.emulator.fault_places import Place, Places
 from fleetops.emulator.fault_reach import devices_within
 from fleetops.emulator.fault_shapes import Course, number_of
-from fleetops.emulator.groups import NONE, Indices, indices
+from fleetops.emulator.groups import NONE, Indices
 from fleetops.emulator.kernel_lines import LEVELS, sxid_lines, xid_lines
+from fleetops.emulator.log_lines import LogLine
 from fleetops.emulator.model.effects import Scope
 from fleetops.emulator.pci import adapter_address, pci_address
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """One line: of a host's kernel, or of a controller's log."""
-
-    at_seconds: float
-    """Of fleet time."""
-    log: Literal["kernel", "management"]
-    owner: str
-    """Host; with a controller's log also coolant unit or power shelf."""
-    text: str
-    level: int = LEVELS["err"]
-    """Of a kernel's line."""
-    message_id: str = ""
-    severity: str = "OK"
-    origin: str = ""
-    xid: int = 0
-    """The driver's code, where the line is about one."""
-    devices: Indices = field(default_factory=lambda: indices([]))
-    """Index of the accelerator that the code is about."""
 
 
 @dataclass(slots=True)
@@ -146,11 +125,11 @@ class LogWriter:
             code = planned.code or _drawn(log.xid, planned.rng)
             harmless = isinstance(log.xid, dict)
             lines = xid_lines(number, code, harmless=harmless)
-            about = indices([device])
             for position, line in enumerate(lines):
                 shown = 0 if position else code
+                owner = site.hosts[host]
                 yield LogLine(
-                    at, "kernel", site.hosts[host], line.text, line.level, xid=shown, devices=about
+                    at, "kernel", owner, line.text, line.level, xid=shown, accelerator=device
                 )
         elif log.sxid is not None:
             for line in sxid_lines(0, log.sxid):
@@ -168,10 +147,9 @@ class LogWriter:
             host = int(site.ports.host_of[device])
             if host == NONE:
                 return NONE, {}
-            name = site.ports.names[device].rpartition("/")[2]
-            number = int(name.lstrip("abcdefghijklmnopqrstuvwxyz").rpartition("_")[2])
-            interface = f"eth{number}" if name.startswith("eth") else f"ens{number}np0"
-            return host, {"nic": adapter_address(number), "interface": interface}
+            number = int(np.searchsorted(np.flatnonzero(site.ports.host_of == host), device))
+            words = {"nic": adapter_address(number), "interface": f"ens{number}np0"}
+            return host, words
         if scope is Scope.ACCELERATOR:
             host = int(site.host_of_accelerator[device])
             number = device - int(np.searchsorted(site.host_of_accelerator, host))
@@ -181,13 +159,7 @@ class LogWriter:
     def _message(self, log: Log, device: int, scope: Scope, at: float) -> LogLine:
         owner = self._places.site.names(scope.value)[device]
         return LogLine(
-            at,
-            "management",
-            owner,
-            log.text,
-            message_id=log.message,
-            severity=log.severity,
-            origin=log.origin,
+            at, "management", owner, log.text, message_id=log.message, severity=log.severity
         )
 
 

@@ -25,13 +25,14 @@ from fleetops.emulator.fault_kinds import (
     fault_kind,
     holds,
 )
-from fleetops.emulator.fault_logs import LogLine, LogWriter, PlannedLog
+from fleetops.emulator.fault_logs import LogWriter, PlannedLog
 from fleetops.emulator.fault_places import Place, Places
 from fleetops.emulator.fault_reach import devices_within
 from fleetops.emulator.fault_shapes import Course, number_of
 from fleetops.emulator.fault_targets import Model, Target, resolve
 from fleetops.emulator.fault_truth import Judgement
-from fleetops.emulator.groups import Indices
+from fleetops.emulator.groups import Indices, indices
+from fleetops.emulator.log_lines import LogLine
 from fleetops.emulator.model.effects import Effects
 from fleetops.emulator.model.fleet import FleetOptions
 from fleetops.emulator.model.jobs import Jobs
@@ -163,7 +164,7 @@ class FaultSchedule:
         self._active = [one for one in self._active if one.ends_at is None or now < one.ends_at]
         for line in sorted(lines, key=lambda one: one.at_seconds):
             if line.xid:
-                effects.apply("xid", line.devices, float(line.xid), 1.0)
+                effects.apply("xid", indices([line.accelerator]), float(line.xid), 1.0)
             for tell in self.on_line:
                 tell(line)
 

@@ -17,6 +17,7 @@ from fleetops.emulator.http_server import HttpServer, listen, port_of
 from fleetops.emulator.interfaces.base import LOOPBACK, ServedInterface, Surroundings
 from fleetops.emulator.interfaces.outage import Outage
 from fleetops.emulator.interfaces.registry import build_interfaces
+from fleetops.emulator.log_lines import LogLine
 from fleetops.emulator.model.fleet import Fleet
 from fleetops_schemas.platforms import Interface
 
@@ -61,6 +62,11 @@ class Serving:
         """The fleet has moved on by a tick."""
         for served in self.interfaces:
             await served.refresh()
+
+    def tell(self, line: LogLine) -> None:
+        """Something writes a line into a log; for the ``on_line`` of a schedule of faults."""
+        for served in self.interfaces:
+            served.tell(line)
 
     async def __aenter__(self) -> Self:
         try:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from starlette.routing import BaseRoute
 
 from fleetops.core.clock import Clock
+from fleetops.emulator.log_lines import LogLine
 from fleetops.emulator.model.fleet import Fleet
 from fleetops.emulator.model.tables import Rows, Table
 from fleetops.emulator.site import Site
@@ -151,6 +152,9 @@ class ServedInterface(ABC):
 
     async def refresh(self) -> None:  # noqa: B027  many need nothing
         """The tables have moved on by a tick."""
+
+    def tell(self, line: LogLine) -> None:  # noqa: B027  most have no log
+        """Something writes a line into a log of the fleet."""
 
     async def close(self) -> None:  # noqa: B027  many need nothing
         """Ends what :meth:`start` began."""

@@ -30,6 +30,7 @@ from fleetops.emulator.interfaces.redfish.power_shelf import SHELF, ShelfShape, 
 from fleetops.emulator.interfaces.redfish.quirks import QUIRKS, Quirk
 from fleetops.emulator.interfaces.redfish.service import Account, RedfishService
 from fleetops.emulator.interfaces.redfish.tree import ROOT, Tree
+from fleetops.emulator.log_lines import LogLine
 from fleetops_schemas.platforms import Cooling, Interface
 
 USERNAME = "fleetops"
@@ -137,6 +138,11 @@ class RedfishInterface(ServedInterface):
         self._firmware.look(self.surroundings.fleet.tables, self.surroundings.clock.now())
         for controller in self.controllers:
             controller.tick()
+
+    @override
+    def tell(self, line: LogLine) -> None:
+        if line.log == "management":
+            self.note(line.owner, line.severity, line.message_id, line.text)
 
     def note(
         self, device: str, severity: str, message_id: str, text: str, origin: str = ""

@@ -1,0 +1,114 @@
+"""Kernel logs: files of ``/dev/kmsg`` records, one a host, in ``STATE_DIR/kmsg/``.
+
+They carry no readings. What faults write comes through :meth:`KernelLogInterface.tell`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from typing_extensions import override
+
+from fleetops.emulator.groups import Group
+from fleetops.emulator.interfaces.base import Carried, Selection, ServedInterface, Surroundings
+from fleetops.emulator.kernel_lines import KernelText, boot_lines
+from fleetops.emulator.kernel_logs import KernelLogs
+from fleetops.emulator.log_lines import LogLine
+from fleetops.emulator.pci import adapter_address, pci_address
+from fleetops_schemas.platforms import Interface
+
+FOLDER = "kmsg"
+
+
+class KernelLogInterface(ServedInterface):
+    """The kernels of all hosts that have an operating system of their own."""
+
+    interface: ClassVar[Interface] = Interface.KERNEL_LOG
+
+    def __init__(self, surroundings: Surroundings, selection: Selection) -> None:
+        """Writes nothing yet."""
+        super().__init__(surroundings, selection)
+        self._folder = (surroundings.state_dir / FOLDER).resolve()
+        self._hosts = [self.site.hosts[host] for host in selection.hosts]
+        self._logs: KernelLogs | None = None
+        self._down: frozenset[str] = frozenset()
+
+    @override
+    def carries(self) -> Mapping[str, Carried]:
+        return {}
+
+    @override
+    def collectors(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "kind": "kernel_log",
+                "name": f"kernel-{group.platform.name}",
+                "targets": [self._target(host) for host in self._selected(group)],
+                "devices": self._devices(group),
+            }
+            for group in self.site.groups
+            if self._selected(group)
+        ]
+
+    @override
+    async def start(self) -> None:
+        fleet = self.surroundings.fleet
+        self._logs = KernelLogs(
+            self._folder, self._hosts, self.surroundings.clock, fleet.options.seed
+        )
+        for host in self.selection.hosts:
+            self._boot(host)
+
+    @override
+    async def refresh(self) -> None:
+        fleet = self.surroundings.fleet
+        if self._logs is None:
+            return
+        down = {host for host in self.selection.hosts if fleet.effects["down"][host] > 0.0}
+        names = frozenset(self.site.hosts[host] for host in down)
+        for host in self.selection.hosts:
+            if self.site.hosts[host] in self._down and host not in down:
+                self._boot(host)
+        self._down = names
+        self._logs.tick(fleet.tick_seconds, names)
+
+    @override
+    def tell(self, line: LogLine) -> None:
+        if self._logs is not None and line.log == "kernel" and line.owner in set(self._hosts):
+            self._logs.write(line.owner, [KernelText(line.level, line.text)])
+
+    def _boot(self, host: int) -> None:
+        assert self._logs is not None  # noqa: S101  called once started
+        accelerators = self.site.group_of(host).platform.accelerators
+        name = self.site.hosts[host]
+        self._logs.write(name, boot_lines(name, accelerators))
+
+    def _selected(self, group: Group) -> list[int]:
+        return [
+            host for host in self.selection.hosts if group.hosts.start <= host < group.hosts.stop
+        ]
+
+    def _target(self, host: int) -> dict[str, str]:
+        name = self.site.hosts[host]
+        return {
+            "name": name,
+            "url": str(self._folder / f"{name}.log"),
+            "host": name,
+            "rack": self.site.standing[host].rack,
+            "boot_time": "local",
+        }
+
+    def _devices(self, group: Group) -> dict[str, str]:
+        """By PCI address, what a host of the platform calls its accelerators and ports."""
+        accelerator = group.platform.accelerator
+        part = accelerator.part if accelerator else ""
+        found = {
+            f"{pci_address(number)}.0": f"{part}{number}"
+            for number in range(group.platform.accelerators)
+        }
+        ports = np.flatnonzero(self.site.ports.host_of == group.hosts.start)
+        for number, port in enumerate(ports):
+            found[adapter_address(number)] = self.site.ports.names[port].rpartition("/")[2]
+        return found
