@@ -7,9 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import cast
 
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
@@ -20,46 +18,16 @@ from fleetops.emulator.interfaces.base import Surroundings, select
 from fleetops.emulator.interfaces.facility import FacilityInterface
 from fleetops.emulator.interfaces.facility import interface as facility
 from fleetops_collectors.collector_config import parse_collectors
-from fleetops_collectors.facility import FacilityCollector
 from fleetops_schemas.platforms import Interface
 from fleetops_schemas.readings import Quality
 from tests.contract.interface_contract import Cell, InterfaceContract, Stand, Strike
 
 WAIT_SECONDS = 10.0
-tick_of_stand = Stand.tick
-
-
-async def until_heard(collector: FacilityCollector, since: datetime) -> None:
-    """Values take a moment through the broker: until all that is known is as new as this."""
-    end = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < end:
-        (session,) = collector._sessions.values()
-        decoded, _, _ = await session.read()
-        times = [reading.time for reading in decoded.readings]
-        if session._is_complete() and all(one and one >= since for one in times):
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"not within {WAIT_SECONDS:g} s")
-
-
-async def tick(stand: Stand) -> None:
-    """Moves on, and waits for what is then published."""
-    now = SystemClock().now()
-    # values are stamped in whole milliseconds
-    began = now - timedelta(microseconds=now.microsecond % 1000)
-    await tick_of_stand(stand)
-    for collector, _ in stand._readers:
-        if cast(FacilityCollector, collector)._sessions:
-            await until_heard(cast(FacilityCollector, collector), began)
 
 
 class OverMqtt(InterfaceContract):
     interface_class = FacilityInterface
     rounds = 2
-
-    @pytest.fixture(autouse=True)
-    def patient(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(Stand, "tick", tick)
 
 
 class TestFacilityInterfaceOfPumpingUnits(OverMqtt):

@@ -119,6 +119,8 @@ def _put_value(
         if not register.flags:
             decoded.unmapped[register.name] += 1
         return
+    if register.part and quality is Quality.ABSENT:
+        return  # a part that is not fitted: maps list as many pumps as a unit can have
     raw: Raw = quality
     if quality is Quality.GOOD:
         raw = value if isinstance(value, int | float) else Quality.MISSING

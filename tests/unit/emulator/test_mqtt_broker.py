@@ -75,12 +75,41 @@ def test_a_message_goes_to_who_subscribed() -> None:
     async def act(broker: Broker) -> None:
         async with connected(broker) as one, connected(broker) as other:
             await one.ask(subscribe(b"a/+"), bytes.fromhex("90 03 0007 00"))
-            await other.ask(subscribe(b"b/#", quality=1), bytes.fromhex("90 03 0007 00"))
+            await other.ask(subscribe(b"b/#"), bytes.fromhex("90 03 0007 00"))
             broker.publish("a/x", b"1")
             broker.publish("b/x/y", b"22")
             assert await one.take(8) == bytes.fromhex("30 06 0003") + b"a/x1"
             assert await other.take(11) == bytes.fromhex("30 09 0005") + b"b/x/y22"
             await one.ask(PING, PONG)
+
+    with_broker(act)
+
+
+def test_a_message_that_is_confirmed() -> None:
+    async def act(broker: Broker) -> None:
+        async with connected(broker) as reader:
+            await reader.ask(subscribe(b"a", quality=2), bytes.fromhex("90 03 0007 01"))
+            broker.publish("a", b"x")
+            broker.publish("a", b"y")
+            assert await reader.take(8) == bytes.fromhex("32 06 0001 61 0001") + b"x"
+            assert await reader.take(8) == bytes.fromhex("32 06 0001 61 0002") + b"y"
+            await reader.ask(bytes.fromhex("40 02 0001") + PING, PONG)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(broker.delivered(9.0), 0.01)
+            await reader.ask(bytes.fromhex("40 02 0002") + PING, PONG)
+            await asyncio.wait_for(broker.delivered(9.0), WAIT_SECONDS)
+            broker.publish("a", b"z")
+            await broker.delivered(0.01)  # it goes on without who does not confirm
+
+    with_broker(act)
+
+
+def test_a_reader_that_leaves_owes_nothing() -> None:
+    async def act(broker: Broker) -> None:
+        async with connected(broker) as reader:
+            await reader.ask(subscribe(b"a", quality=1), bytes.fromhex("90 03 0007 01"))
+            broker.publish("a", b"x")
+        await asyncio.wait_for(broker.delivered(9.0), WAIT_SECONDS)
 
     with_broker(act)
 

@@ -2,8 +2,8 @@
 
 Building management needs no more of a broker, and an emulated fleet runs where no other can be had:
 Mosquitto is not on every machine, and amqtt 0.12 wants websockets at one version that is not ours.
-Quality of service is 0 for all, as dsx-exchange publishes values; whoever asks for more is granted
-that. Readers that publish are disconnected.
+Quality of service is what a reader asks for, 0 or 1. A session ends with its connection: nothing is
+sent twice. Readers that publish are disconnected.
 
 Section numbers are those of the OASIS standard of 2014.
 """
@@ -11,6 +11,7 @@ Section numbers are those of the OASIS standard of 2014.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 from collections.abc import Iterator
 from enum import IntEnum
@@ -27,6 +28,7 @@ LONGEST_BACKLOG: Final = 16 * 1024 * 1024
 """Bytes that wait for one reader; one that falls further behind is disconnected."""
 CONNECT_SECONDS: Final = 10
 """Within which a connection must begin (section 3.1.4 asks for a reasonable time)."""
+PACKET_IDS: Final = 65_535
 KEEPALIVE_FACTOR: Final = 1.5
 """Section 3.1.2.10: silence after which a reader counts as gone, in its keepalives."""
 
@@ -37,6 +39,7 @@ class Packet(IntEnum):
     CONNECT = 1
     CONNACK = 2
     PUBLISH = 3
+    PUBACK = 4
     SUBSCRIBE = 8
     SUBACK = 9
     UNSUBSCRIBE = 10
@@ -76,15 +79,21 @@ class Broker:
         """Sends a message to who subscribed to it; a retained one is kept for who comes later."""
         if retain:
             self._retained[topic] = payload
-        packet = _publish(topic, payload, retained=False)
         for reader in list(self._readers):
-            if reader.wants(topic):
-                reader.send(packet)
+            quality = reader.wants(topic)
+            if quality is not None:
+                reader.publish(topic, payload, quality, retained=False)
+
+    async def delivered(self, seconds: float) -> None:
+        """Waits until readers have all that they confirm, so long at most."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                for reader in list(self._readers):
+                    await reader.idle.wait()
 
     def retained(self) -> Iterator[tuple[str, bytes]]:
-        """Retained messages as they are sent to a new subscription."""
-        for topic, payload in self._retained.items():
-            yield topic, _publish(topic, payload, retained=True)
+        """What a new subscription is sent at once."""
+        yield from self._retained.items()
 
     def enter(self, reader: _Reader) -> None:
         """A reader has connected."""
@@ -102,8 +111,14 @@ class _Reader(asyncio.Protocol):
         self._broker = broker
         self._transport: asyncio.Transport | None = None
         self._held = bytearray()
-        self._filters: list[str] = []
-        self._wanted: dict[str, bool] = {}
+        self.idle = asyncio.Event()
+        """Whether everything that it confirms was confirmed."""
+        self.idle.set()
+        self._unconfirmed: set[int] = set()
+        self._last_id = 0
+        self._filters: dict[str, int] = {}
+        """The quality of service granted to each."""
+        self._wanted: dict[str, int | None] = {}
         self._connected = False
         self._keepalive_seconds = CONNECT_SECONDS
         self._silence: asyncio.TimerHandle | None = None
@@ -117,6 +132,7 @@ class _Reader(asyncio.Protocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._broker.leave(self)
+        self.idle.set()
         if self._silence is not None:
             self._silence.cancel()
 
@@ -133,14 +149,28 @@ class _Reader(asyncio.Protocol):
             return
         self._listen()
 
-    def wants(self, topic: str) -> bool:
-        """Whether it has subscribed to a topic."""
+    def wants(self, topic: str) -> int | None:
+        """The quality of service with which it gets a topic; None where it has no interest."""
         if topic not in self._wanted:
-            self._wanted[topic] = any(matches(one, topic) for one in self._filters)
+            granted = (quality for name, quality in self._filters.items() if matches(name, topic))
+            self._wanted[topic] = max(granted, default=None)
         return self._wanted[topic]
 
-    def send(self, packet: bytes) -> None:
-        """Sends a packet; a reader that does not read is dropped."""
+    def publish(self, topic: str, payload: bytes, quality: int, *, retained: bool) -> None:
+        """Sends it a message; a reader that does not read is dropped."""
+        name = topic.encode()
+        body = struct.pack(">H", len(name)) + name
+        if quality:
+            self._last_id = self._last_id % PACKET_IDS + 1
+            if self._last_id in self._unconfirmed:
+                self.drop()
+                return
+            self._unconfirmed.add(self._last_id)
+            self.idle.clear()
+            body += struct.pack(">H", self._last_id)
+        self._send(_control(Packet.PUBLISH, body + payload, quality << 1 | retained))
+
+    def _send(self, packet: bytes) -> None:
         if self._transport is None or self._transport.is_closing():
             return
         self._transport.write(packet)
@@ -158,36 +188,42 @@ class _Reader(asyncio.Protocol):
         match kind:
             case Packet.CONNECT:
                 self._connect(body)
+            case Packet.PUBACK:
+                self._unconfirmed.discard(int.from_bytes(body[:2], "big"))
+                if not self._unconfirmed:
+                    self.idle.set()
             case Packet.SUBSCRIBE:
                 self._subscribe(body)
             case Packet.UNSUBSCRIBE:
-                gone = {name for name, _ in _filters(body, with_quality=False)}
-                self._filters = [one for one in self._filters if one not in gone]
+                for name, _ in _filters(body, with_quality=False):
+                    self._filters.pop(name, None)
                 self._wanted.clear()
-                self.send(_control(Packet.UNSUBACK, body[:2]))
+                self._send(_control(Packet.UNSUBACK, body[:2]))
             case Packet.PINGREQ:
-                self.send(_control(Packet.PINGRESP, b""))
+                self._send(_control(Packet.PINGRESP, b""))
             case _:  # it says good-bye, or publishes, which nobody may here
                 self.drop()
 
     def _connect(self, body: bytes) -> None:
         self._connected = body.startswith(PROTOCOL)
         code = ACCEPTED if self._connected else WRONG_PROTOCOL
-        self.send(_control(Packet.CONNACK, bytes([0, code])))
+        self._send(_control(Packet.CONNACK, bytes([0, code])))
         if not self._connected:
             raise ValueError("another protocol than MQTT 3.1.1")
         (self._keepalive_seconds,) = struct.unpack_from(">H", body, len(PROTOCOL) + 1)
 
     def _subscribe(self, body: bytes) -> None:
-        new = [name for name, _ in _filters(body, with_quality=True)]
+        new = [(name, min(quality, 1)) for name, quality in _filters(body, with_quality=True)]
         if not new:
             raise ValueError("a subscription to nothing")
-        self._filters += [name for name in new if name not in self._filters]
+        self._filters.update(new)
         self._wanted.clear()
-        self.send(_control(Packet.SUBACK, body[:2] + bytes(len(new))))
-        for topic, packet in self._broker.retained():
-            if any(matches(name, topic) for name in new):
-                self.send(packet)
+        granted = bytes(quality for _, quality in new)
+        self._send(_control(Packet.SUBACK, body[:2] + granted))
+        for topic, payload in self._broker.retained():
+            fitting = [quality for name, quality in new if matches(name, topic)]
+            if fitting:
+                self.publish(topic, payload, max(fitting), retained=True)
 
     def _listen(self) -> None:
         """Waits for the next sign of life."""
@@ -252,8 +288,3 @@ def _control(kind: Packet, body: bytes, flags: int = 0) -> bytes:
         rest >>= 7
         if not rest:
             return bytes(head) + body
-
-
-def _publish(topic: str, payload: bytes, *, retained: bool) -> bytes:
-    name = topic.encode()
-    return _control(Packet.PUBLISH, struct.pack(">H", len(name)) + name + payload, int(retained))

@@ -90,7 +90,8 @@ class RackmonInterface(ServedInterface):
             metrics = {name for one in mine for part in one.told.metrics.values() for name in part}
             # counted by whoever reads: a device that was away for a while leaves errors behind
             tolerances = {BUS_ERRORS: math.inf}
-            for measured in (measured for one in mine for measured in one.told.measured):
+            read = [measured for one in mine for measured in one.told.measured]
+            for measured in read:
                 known = tolerances.get(measured.metric, 0.0)
                 tolerances[measured.metric] = max(known, measured.step / 2.0)
             carried[device_class] = Carried(rows, tuple(sorted(metrics)), tolerances)
