@@ -58,6 +58,8 @@ class Stand:
         site = build_site(cluster_of(cluster), hosts)
         self.fleet = Fleet(FleetOptions(site), self._disturb)
         self.interface: ServedInterface
+        self.folder: Path
+        """For its files."""
         self.scrapes: list[Scrape] = []
         """Of the last round."""
         self.silent: list[str] = []
@@ -70,6 +72,7 @@ class Stand:
         self, kind: type[ServedInterface], folder: Path, clock: Clock
     ) -> AsyncIterator[Stand]:
         """Serves the interface and opens its collectors."""
+        self.folder = folder
         async with Serving(self.fleet, folder, clock, only={kind.interface}) as self._serving:
             (self.interface,) = self._serving.interfaces
             assert type(self.interface) is kind

@@ -73,6 +73,11 @@ class ManagementLog:
         for event in self._waiting:
             event.set()
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody waits."""
+        return bool(self._waiting)
+
     def subscribe(self) -> asyncio.Event:
         """An event that is set whenever there is something new, until :meth:`unsubscribe`."""
         event = asyncio.Event()
