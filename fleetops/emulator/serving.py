@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,7 +25,7 @@ from fleetops_schemas.platforms import Interface
 class Serving:
     """Serves a fleet on loopback while it is entered. Whoever enters it moves the fleet on."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  one parameter a choice  # noqa: PLR0913
         self,
         fleet: Fleet,
         state_dir: Path,
@@ -34,6 +34,7 @@ class Serving:
         only: Collection[Interface] | None = None,
         routes: Sequence[BaseRoute] = (),
         port: int = 0,
+        variants: Mapping[Interface, str] | None = None,
     ) -> None:
         """Binds the HTTP port; nothing answers yet.
 
@@ -44,10 +45,12 @@ class Serving:
             only: interfaces to serve; all that the site speaks without it.
             routes: further paths on the HTTP server.
             port: of the HTTP server; 0 takes any free one.
+            variants: shapes of interfaces that have several: rackmon ``tcp`` or ``rtu``, facility
+                ``pub`` or ``older``.
         """
         self._listener = listen(port)
         self.base_url = f"http://{LOOPBACK}:{port_of(self._listener)}"
-        surroundings = Surroundings(fleet, state_dir, self.base_url, clock)
+        surroundings = Surroundings(fleet, state_dir, self.base_url, clock, variants or {})
         self.interfaces: list[ServedInterface] = build_interfaces(surroundings, only)
         shared = [route for served in self.interfaces for route in served.routes()]
         app = Starlette(routes=[*shared, *routes], middleware=[Middleware(Outage, fleet=fleet)])

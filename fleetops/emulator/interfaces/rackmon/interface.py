@@ -90,8 +90,7 @@ class RackmonInterface(ServedInterface):
             metrics = {name for one in mine for part in one.told.metrics.values() for name in part}
             # counted by whoever reads: a device that was away for a while leaves errors behind
             tolerances = {BUS_ERRORS: math.inf}
-            read = [measured for one in mine for measured in one.told.measured]
-            for measured in read:
+            for measured in (measured for one in mine for measured in one.told.measured):
                 known = tolerances.get(measured.metric, 0.0)
                 tolerances[measured.metric] = max(known, measured.step / 2.0)
             carried[device_class] = Carried(rows, tuple(sorted(metrics)), tolerances)
