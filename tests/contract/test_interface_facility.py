@@ -14,11 +14,13 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
 from fleetops.core.clock import SystemClock
+from fleetops.emulator import site as sites
 from fleetops.emulator.interfaces.base import Surroundings, select
 from fleetops.emulator.interfaces.facility import FacilityInterface
 from fleetops.emulator.interfaces.facility import interface as facility
 from fleetops_collectors.collector_config import parse_collectors
-from fleetops_schemas.platforms import Interface
+from fleetops_schemas.platforms import CoolantUnit, Interface
+from fleetops_schemas.profiles import AnyProfile, load_profile
 from fleetops_schemas.readings import Quality
 from tests.contract.interface_contract import Cell, InterfaceContract, Stand, Strike
 
@@ -66,6 +68,34 @@ class TestFacilityInterface(OverMqtt):
             rpm = {cell.device: v for cell, v in found.items() if cell.metric == "pump_speed_rpm"}
             assert rpm["cdu1/pump1"] == pytest.approx(rpm["cdu1/pump2"] / 2, rel=0.01)
             assert rpm["cdu1/pump2"] > rpm["cdu2/pump1"], "the sound one makes up"
+
+        use(act)
+
+
+class TestFacilityInterfaceOfUnitsThatSpeakNothingElse(OverMqtt):
+    """Their leak detector is building management's too."""
+
+    cluster = "demo"
+    hosts = 32
+    gone = Strike("unit_silent", 1)
+
+    @pytest.fixture(autouse=True)
+    def units(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def seen_by_building(kind: type[AnyProfile], name: str) -> AnyProfile:
+            profile = load_profile(kind, name)
+            if isinstance(profile, CoolantUnit):
+                return profile.model_copy(update={"interface": Interface.FACILITY})
+            return profile
+
+        monkeypatch.setattr(sites, "load_profile", seen_by_building)
+
+    def test_a_leak(self, use: Callable[..., None]) -> None:
+        async def act(stand: Stand) -> None:
+            stand.strikes.append(Strike("loop_leak", 0))
+            await stand.tick()
+            found = await stand.read()
+            leaks = {cell.device: v for cell, v in found.items() if cell.metric == "leak_state"}
+            assert leaks == {"cdu1/leak": 2.0, "cdu2/leak": 0.0}
 
         use(act)
 
