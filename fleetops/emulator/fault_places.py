@@ -57,12 +57,17 @@ class Places:
         """Keeps both; ``jobs`` are only asked who holds what."""
         self.site = site
         self.jobs = jobs
+        self._found: dict[tuple[Scope, bytes], Place] = {}
         self._ranks = _ranks(site, jobs)
         self._stage_of = _stages(jobs, len(site.accelerators))
 
     def place(self, scope: Scope, devices: Indices) -> Place:
         """Some devices with all that belongs to them."""
-        return Place(scope, devices, self._name(scope, devices), self.extent(scope, devices))
+        key = (scope, devices.tobytes())
+        if key not in self._found:
+            extent = self.extent(scope, devices)
+            self._found[key] = Place(scope, devices, self._name(scope, devices), extent)
+        return self._found[key]
 
     def everything(self) -> Place:
         """The whole site."""
