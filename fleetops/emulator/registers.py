@@ -6,7 +6,7 @@ which metric it is; both are read backwards here. What no register holds, the de
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
@@ -92,16 +92,12 @@ class Told:
     """The flags that are, all together, the metric ``alarm_flags``."""
     metrics: Mapping[str, frozenset[str]]
     """By part; "" is the device itself."""
+    flags: tuple[tuple[Register, Flag], ...]
+    """The flags that may be set here, and their registers."""
 
     def tells(self, metric: str) -> bool:
         """Whether a device itself tells a metric."""
         return metric in self.metrics[""]
-
-    def flags(self) -> Iterator[tuple[Register, Flag]]:
-        """Every flag and its register."""
-        for register in self.map.registers:
-            for flag in register.flags:
-                yield register, flag
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -143,7 +139,13 @@ def told_by(name: str) -> Told:
     if alarms is not None:
         metrics[""].add(ALARM_FLAGS)
     frozen = {part: frozenset(names) for part, names in metrics.items()}
-    return Told(one, measured, alarms, MappingProxyType(frozen))
+    flags = tuple(
+        (register, flag)
+        for register in one.registers
+        for flag in register.flags
+        if flag.metric or flag.name in ALARM_OF_FLAG
+    )
+    return Told(one, measured, alarms, MappingProxyType(frozen), flags)
 
 
 @cache

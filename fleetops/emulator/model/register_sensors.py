@@ -20,7 +20,7 @@ from fleetops.emulator.model.register_devices import (
     power_devices,
 )
 from fleetops.emulator.model.rosters import detectors
-from fleetops.emulator.model.tables import Roster, Table
+from fleetops.emulator.model.tables import Roster, Table, quantised
 from fleetops.emulator.registers import (
     ALARM_FLAGS,
     BUS_ERRORS,
@@ -113,8 +113,12 @@ class RegisterSensors:
         slow = coolant.pump_speed_ratio < (
             PUMP_SLOW_RATIO * coolant.pump_setpoint_ratio[self._site.loop_of_pump]
         )
-        hot = coolant.supply_celsius > coolant.setpoint_celsius + COOLANT_HOT_KELVIN
-        low = coolant.litres_per_minute < FLOW_LOW_RATIO * coolant.rated_litres_per_minute
+        # a unit judges by its own sensors, right or wrong
+        hot = table["supply_temperature_celsius"][:units] > (
+            coolant.setpoint_celsius + COOLANT_HOT_KELVIN
+        )
+        flow = table["flow_litres_per_minute"][:units]
+        low = flow < FLOW_LOW_RATIO * coolant.rated_litres_per_minute
         watts: Floats = np.bincount(
             self._site.loop_of_pump, coolant.pump_watts, minlength=units
         ).astype(np.float64)
@@ -261,16 +265,16 @@ def _spread(table: Table, of_first: Flags) -> Flags:
 
 def _lay(table: Table, metric: str, rows: Indices, values: Floats) -> None:
     """Puts some rows of a column; the others stay as they are."""
-    column = table.columns.get(metric, np.full(len(table.roster.devices), np.nan)).copy()
-    column[rows] = values
-    table.put(metric, column)
+    if metric not in table.columns:
+        table.columns[metric] = np.full(len(table.roster.devices), np.nan)
+    table.columns[metric][rows] = quantised(table.roster.device_class, metric, values)
 
 
 def _finish(table: Table, devices: RegisterDevices) -> None:
     """Alarms, health and errors of the line; what no register holds is taken away."""
     told, rows = devices.told, devices.rows[""]
     flags, health = np.zeros(len(rows)), np.zeros(len(rows))
-    for register, flag in told.flags():
+    for register, flag in told.flags:
         is_set = devices.are_set(table, flag)
         if register is told.alarms:
             flags += is_set * float(1 << flag.bit)
