@@ -8,7 +8,7 @@ import streamlit as st
 
 from fleetops.core.logging import configure_logging
 from fleetops_dashboards.links import register
-from fleetops_dashboards.views import fleet, incidents, node
+from fleetops_dashboards.views import fleet, incidents, node, platforms
 
 HERE = files("fleetops_dashboards")
 
@@ -19,7 +19,7 @@ def _log_once() -> None:
 
 
 def main() -> None:
-    """Three pages; each keeps what it shows in its address."""
+    """Four pages; each keeps what it shows in its address."""
     _log_once()
     st.set_page_config(
         page_title="FleetOps", page_icon=(HERE / "icon.svg").read_text("utf-8"), layout="wide"
@@ -30,6 +30,7 @@ def main() -> None:
         "fleet": st.Page(fleet.page, title="Fleet", url_path="fleet", default=True),
         "incidents": st.Page(incidents.page, title="Incidents", url_path="incidents"),
         "node": st.Page(node.page, title="Node", url_path="node"),
+        "platforms": st.Page(platforms.page, title="Platforms", url_path="platforms"),
     }
     register(pages)
     st.navigation(list(pages.values()), position="top").run()

@@ -13,6 +13,7 @@ INCIDENT = "incident"
 SPAN = "span"
 UNTIL = "until"
 SHOWN = "show"
+PROFILE = "profile"
 
 
 def register(pages: Mapping[str, StreamlitPage]) -> None:

@@ -12,14 +12,14 @@ from fleetops_schemas.designs.wiring import GroupRacks, backend, racks_of, wirin
 from fleetops_schemas.platforms import Switch
 from fleetops_schemas.profiles import load_profile
 
-WIDTH = 820.0
+WIDTH = 700.0
 HEAD_HEIGHT = 26.0
 SHOWN = 4
 """Of equal switches and racks so many are drawn, the last one for all that are left."""
-BOX_WIDTH, BOX_HEIGHT, TIER_HEIGHT = 128.0, 40.0, 96.0
-PITCH = BOX_WIDTH + 14.0
-NOTE_LEFT = SHOWN * PITCH + 10.0
-BAR_LEFT, BAR_WIDTH, ROW_HEIGHT = 190.0, 250.0, 24.0
+BOX_WIDTH, BOX_HEIGHT, TIER_HEIGHT = 108.0, 40.0, 96.0
+PITCH = BOX_WIDTH + 12.0
+NOTE_WIDTH = 212.0
+BAR_LEFT, BAR_WIDTH, ROW_HEIGHT = 180.0, 210.0, 24.0
 
 
 def cluster_sheet(cluster: Cluster) -> Drawing:
@@ -29,96 +29,110 @@ def cluster_sheet(cluster: Cluster) -> Drawing:
 
 def fabric_drawing(cluster: Cluster) -> Drawing:
     """Spines over leaves over racks, and the racks beside them that the fabric does not join."""
-    main, built, fabric = main_group(cluster), wiring(cluster), cluster.fabric
-    others = [one for one in racks_of(cluster) if one.group.role is not main.group.role]
-    tiers = (built.spines > 0) + (built.leaves > 0) + 1 + bool(others)
-    drawing = Drawing(WIDTH, HEAD_HEIGHT + tiers * TIER_HEIGHT - 40, f"Fabric of {cluster.title}")
-    drawing.words(0, 16, "Fabric", size=svg.HEAD, bold=True)
-    y = HEAD_HEIGHT
-    if built.spines:
-        spine = load_profile(Switch, fabric.spine)
-        _tier(drawing, y, built.spines, "spine", svg.SCALE_UP)
-        _notes(drawing, y, spine.title, f"{int(spine.ports):,} ports of {_rate(spine)}")
-        ratio = float(fabric.oversubscription)
-        up = f"{int(fabric.uplinks_per_leaf)} uplinks a leaf, {ratio:g} : 1"
-        _mesh(drawing, y, built.spines, built.leaves, up)
-        y += TIER_HEIGHT
-    if built.leaves:
-        leaf = load_profile(Switch, fabric.leaf)
-        _tier(drawing, y, built.leaves, "leaf", svg.NETWORK)
-        _notes(drawing, y, leaf.title, f"{int(leaf.ports):,} ports of {_rate(leaf)}")
-        for place in range(min(built.leaves, SHOWN)):
-            _link(drawing, y, place, place, svg.HOST)
-        drawing.words(NOTE_LEFT, y + BOX_HEIGHT + 32, _ports(main), size=svg.SMALL)
-        y += TIER_HEIGHT
-    _racks(drawing, y, main, int(fabric.racks_per_leaf) if built.leaves else 1)
-    for place, group in enumerate(others):
-        _service(drawing, y + TIER_HEIGHT - 16, place, group)
-    return drawing
+    return _FabricDrawing(cluster).draw()
 
 
-def _tier(drawing: Drawing, y: float, count: int, word: str, hue: str) -> None:
-    for place, label in enumerate(_labels(count, word)):
-        drawing.box(place * PITCH, y, BOX_WIDTH, BOX_HEIGHT, hue, label)
+class _FabricDrawing:
+    """One fabric; notes stand to the right of its boxes."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._fabric = cluster.fabric
+        self._main = main_group(cluster)
+        self._built = wiring(cluster)
+        role = self._main.group.role
+        self._others = [one for one in racks_of(cluster) if one.group.role is not role]
+        self._together = int(cluster.fabric.racks_per_leaf) if self._built.leaves else 1
+        self._boxes = math.ceil(len(self._main.racks) / self._together)
+        columns = max(self._built.spines, self._built.leaves, self._boxes, 2 * len(self._others))
+        self._notes_at = min(columns, SHOWN) * PITCH + 8.0
+        tiers = (self._built.spines > 0) + (self._built.leaves > 0) + 1 + bool(self._others)
+        self._drawing = Drawing(
+            self._notes_at + NOTE_WIDTH,
+            HEAD_HEIGHT + tiers * TIER_HEIGHT - (64 if self._others else 44),
+            f"Fabric of {cluster.title}",
+        )
+
+    def draw(self) -> Drawing:
+        self._drawing.words(0, 16, "Fabric", size=svg.HEAD, bold=True)
+        y, built = HEAD_HEIGHT, self._built
+        if built.spines:
+            self._switches(y, built.spines, "spine", self._fabric.spine)
+            for above in range(min(built.spines, SHOWN)):
+                for below in range(min(built.leaves, SHOWN)):
+                    self._link(y, above, below, svg.NETWORK)
+            ratio = float(self._fabric.oversubscription)
+            self._note(y, f"{int(self._fabric.uplinks_per_leaf)} uplinks a leaf, {ratio:g} : 1")
+            y += TIER_HEIGHT
+        if built.leaves:
+            self._switches(y, built.leaves, "leaf", self._fabric.leaf)
+            for place in range(min(built.leaves, SHOWN)):
+                self._link(y, place, place, svg.HOST)
+            self._note(y, _ports(self._main))
+            y += TIER_HEIGHT
+        self._racks(y)
+        for place, group in enumerate(self._others):
+            self._service(y + TIER_HEIGHT - 20, place, group)
+        return self._drawing
+
+    def _switches(self, y: float, count: int, word: str, name: str) -> None:
+        hue = svg.SCALE_UP if word == "spine" else svg.NETWORK
+        for place, number in _numbers(count):
+            label = f"{word}{number + 1}"
+            label = label if number == place else f"… {label}"
+            self._drawing.box(place * PITCH, y, BOX_WIDTH, BOX_HEIGHT, hue, label)
+        switch = load_profile(Switch, name)
+        rate = float(switch.gigabits_per_second)
+        self._notes(y, switch.title, f"{int(switch.ports):,} ports of {rate:g} Gbit/s")
+
+    def _racks(self, y: float) -> None:
+        """Racks, as many in a box as share a leaf."""
+        main, together = self._main, self._together
+        per_rack, count = int(main.platform.rack.hosts), int(main.group.hosts)
+        for place, number in _numbers(self._boxes):
+            first = number * together + 1
+            last = min(first + together - 1, len(main.racks))
+            label = f"rack {first}" if first == last else f"racks {first} to {last}"
+            if number != place:
+                label = f"… {label}" if svg.fits(f"… {label}", BOX_WIDTH) else f"… to {last}"
+            hosts = min(last * per_rack, count) - (first - 1) * per_rack
+            small = f"{hosts} hosts" if hosts > 1 else "1 host"
+            self._drawing.box(place * PITCH, y, BOX_WIDTH, BOX_HEIGHT, svg.HOST, label, small)
+        total = f"{count:,} hosts"
+        if main.platform.accelerators:
+            total += f", {count * main.platform.accelerators:,} accelerators"
+        role = main.group.role.value.replace("_", " ")
+        self._notes(y, f"{role}: {main.platform.title}", total)
+
+    def _service(self, y: float, place: int, group: GroupRacks) -> None:
+        role, racks = group.group.role.value.replace("_", " "), len(group.racks)
+        count = f"{int(group.group.hosts):,} hosts, {racks} {'racks' if racks > 1 else 'rack'}"
+        width = BOX_WIDTH + PITCH
+        self._drawing.box(place * 2 * PITCH, y, width, BOX_HEIGHT, svg.BUILDING, role, count)
+        if not place:
+            self._notes(y, "reached over the front end, which is not drawn")
+
+    def _link(self, y: float, above: int, below: int, hue: str) -> None:
+        middle, top, bottom = BOX_WIDTH / 2, y + BOX_HEIGHT + 2, y + TIER_HEIGHT - 2
+        x1, x2 = above * PITCH + middle, below * PITCH + middle
+        self._drawing.line(x1, top, x2, bottom, hue, thick=1)
+
+    def _notes(self, y: float, *texts: str) -> None:
+        lines = [line for text in texts for line in svg.wrapped(text, NOTE_WIDTH, svg.SMALL)]
+        for row, line in enumerate(lines):
+            self._drawing.words(self._notes_at, y + 12 + row * 14, line, size=svg.SMALL)
+
+    def _note(self, y: float, text: str) -> None:
+        """Beside the links below a tier."""
+        y += BOX_HEIGHT + 34
+        self._drawing.words(self._notes_at, y, text, size=svg.SMALL)
 
 
-def _labels(count: int, word: str) -> list[str]:
-    """``leaf1``, ``leaf2``, ``leaf3``, ``... leaf64``."""
-    names = [f"{word}{number}" for number in range(1, min(count, SHOWN) + 1)]
+def _numbers(count: int) -> list[tuple[int, int]]:
+    """(place, number) of the boxes that are drawn: the first ones, and the last for the rest."""
+    places = [(place, place) for place in range(min(count, SHOWN))]
     if count > SHOWN:
-        names[-1] = f"… {word}{count}"
-    return names
-
-
-def _notes(drawing: Drawing, y: float, *texts: str) -> None:
-    lines = [line for text in texts for line in svg.wrapped(text, WIDTH - NOTE_LEFT, svg.SMALL)]
-    for row, line in enumerate(lines):
-        drawing.words(NOTE_LEFT, y + 12 + row * 14, line, size=svg.SMALL)
-
-
-def _mesh(drawing: Drawing, y: float, upper: int, lower: int, words: str) -> None:
-    """Lines from each drawn box above to each below."""
-    for above in range(min(upper, SHOWN)):
-        for below in range(min(lower, SHOWN)):
-            _link(drawing, y, above, below, svg.NETWORK)
-    drawing.words(NOTE_LEFT, y + BOX_HEIGHT + 32, words, size=svg.SMALL)
-
-
-def _link(drawing: Drawing, y: float, above: int, below: int, hue: str) -> None:
-    middle, top, bottom = BOX_WIDTH / 2, y + BOX_HEIGHT + 2, y + TIER_HEIGHT - 2
-    drawing.line(above * PITCH + middle, top, below * PITCH + middle, bottom, hue, thick=1)
-
-
-def _racks(drawing: Drawing, y: float, main: GroupRacks, together: int) -> None:
-    """Racks, as many in a box as share a leaf."""
-    per_rack = min(int(main.platform.rack.hosts), int(main.group.hosts))
-    boxes = math.ceil(len(main.racks) / together)
-    for place in range(min(boxes, SHOWN)):
-        number = boxes - 1 if boxes > SHOWN and place == SHOWN - 1 else place
-        first = number * together + 1
-        last = min(first + together - 1, len(main.racks))
-        label = f"rack {first}" if first == last else f"racks {first} to {last}"
-        label = f"… {label}" if number != place else label
-        hosts = min(last * per_rack, int(main.group.hosts)) - (first - 1) * per_rack
-        small = f"{hosts} hosts" if hosts > 1 else "1 host"
-        drawing.box(place * PITCH, y, BOX_WIDTH, BOX_HEIGHT, svg.HOST, label, small)
-    count = int(main.group.hosts)
-    total = f"{count:,} hosts"
-    if main.platform.accelerators:
-        total += f", {count * main.platform.accelerators:,} accelerators"
-    role = main.group.role.value.replace("_", " ")
-    _notes(drawing, y, f"{role}: {main.platform.title}", total)
-
-
-def _service(drawing: Drawing, y: float, place: int, group: GroupRacks) -> None:
-    role = group.group.role.value.replace("_", " ")
-    racks = len(group.racks)
-    count = f"{int(group.group.hosts):,} hosts, {racks} {'racks' if racks > 1 else 'rack'}"
-    width = BOX_WIDTH * 2 + 14
-    drawing.box(place * (width + 14), y, width, BOX_HEIGHT, svg.BUILDING, role, count)
-    if not place:
-        drawing.words(NOTE_LEFT, y + 17, "reached over the front end,", size=svg.SMALL)
-        drawing.words(NOTE_LEFT, y + 32, "which is not drawn", size=svg.SMALL)
+        places[-1] = (SHOWN - 1, count - 1)
+    return places
 
 
 def _ports(main: GroupRacks) -> str:
@@ -126,10 +140,6 @@ def _ports(main: GroupRacks) -> str:
     cable = "fibre" if adapter.optics else "copper"
     rate = float(adapter.gigabits_per_second)
     return f"{int(adapter.count)} x {rate:g} Gbit/s a host, {cable}"
-
-
-def _rate(switch: Switch) -> str:
-    return f"{float(switch.gigabits_per_second):g} Gbit/s"
 
 
 def domains_drawing(cluster: Cluster) -> Drawing:

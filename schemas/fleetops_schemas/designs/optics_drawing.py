@@ -8,7 +8,7 @@ from fleetops_schemas.designs.optics_power import CHOICES, component_titles, opt
 from fleetops_schemas.designs.svg import Drawing
 from fleetops_schemas.designs.wiring import accelerators
 
-WIDTH, BAR_WIDTH = 820.0, 600.0
+WIDTH, BAR_WIDTH = 700.0, 500.0
 HEAD_HEIGHT, ROW_HEIGHT, BAR_HEIGHT = 30.0, 52.0, 24.0
 LEGEND_COLUMNS = 3
 KILO = 1e3
