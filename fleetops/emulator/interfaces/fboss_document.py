@@ -35,7 +35,7 @@ Json = dict[str, Any]
 STATISTICS = metrics_of(
     "fboss",
     PORT,
-    "HwPortStats",
+    "HwPortStats.",
     (
         *("inBytes_", "outBytes_", "inErrors_", "outDiscards_", "outEcnCounter_"),
         *("fecCorrectedSymbols_", "fecCorrectableErrors", "fecUncorrectableErrors"),
@@ -49,7 +49,7 @@ BY_PRIORITY = frozenset({"inPfc_", "outPfc_"})
 TEMPERATURES = {
     f"SMB_{place.upper()}_TEMP" if place != "cpu" else "CPU_CORE0_TEMP": metric
     for place, metric in metrics_of(
-        "fboss", HOST, "SensorData", ("asic", "cpu", "inlet", "outlet", "board")
+        "fboss", HOST, "SensorData.", ("asic", "cpu", "inlet", "outlet", "board")
     ).items()
 }
 """Metrics by the sensors of sensor_service."""
@@ -78,7 +78,7 @@ SUPPLY_SENSORS = tuple(
         metrics_of(
             "fboss",
             POWER_UNIT,
-            "PSU",
+            "PSU.",
             ("VIN", "IIN", "PIN", "VOUT", "IOUT", "POUT", "TEMP", "FAN"),
         ).items(),
         (VOLTAGE, CURRENT, POWER, VOLTAGE, CURRENT, POWER, TEMPERATURE, FAN),

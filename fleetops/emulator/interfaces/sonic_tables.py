@@ -33,7 +33,7 @@ APPL_DB, COUNTERS_DB, STATE_DB = 0, 2, 6
 COUNTERS = metrics_of(
     "sonic",
     PORT,
-    "COUNTERS",
+    "COUNTERS.",
     (
         *("SAI_PORT_STAT_IF_IN_OCTETS", "SAI_PORT_STAT_IF_OUT_OCTETS"),
         *("SAI_PORT_STAT_IF_IN_ERRORS", "SAI_PORT_STAT_IF_OUT_DISCARDS"),
@@ -44,8 +44,8 @@ COUNTERS = metrics_of(
     ),
 )
 """Metrics by what the flex counter polls of a port."""
-QUEUE = metrics_of("sonic", PORT, "QUEUE", ("SAI_QUEUE_STAT_WRED_ECN_MARKED_PACKETS",))
-RATES = metrics_of("sonic", PORT, "RATES", ("FEC_PRE_BER", "FEC_POST_BER"))
+QUEUE = metrics_of("sonic", PORT, "QUEUE.", ("SAI_QUEUE_STAT_WRED_ECN_MARKED_PACKETS",))
+RATES = metrics_of("sonic", PORT, "RATES.", ("FEC_PRE_BER", "FEC_POST_BER"))
 MODULE_METRICS = (
     *("optics_temperature_celsius", "optics_supply_voltage_volts", "laser_temperature_celsius"),
     *("optics_receive_power_milliwatts", "optics_transmit_power_milliwatts"),
@@ -54,13 +54,13 @@ MODULE_METRICS = (
 _SENSORS = ("ASIC", "CPU Core", "Inlet", "Outlet", "Board")
 _PLACES = ("asic", "cpu", "inlet", "outlet", "board")
 TEMPERATURES = dict(
-    zip(_SENSORS, metrics_of("sonic", HOST, "TEMPERATURE_INFO", _PLACES).values(), strict=True)
+    zip(_SENSORS, metrics_of("sonic", HOST, "TEMPERATURE_INFO.", _PLACES).values(), strict=True)
 )
 """Metrics by the sensors of thermalctld, whose names say the place."""
 SUPPLY = metrics_of(
     "sonic",
     POWER_UNIT,
-    "PSU_INFO",
+    "PSU_INFO.",
     ("voltage", "current", "power", "input_voltage", "input_current", "input_power", "temp"),
 )
 HEALTH = "health"

@@ -114,9 +114,15 @@ def carried_of(
 
 
 def metrics_of(
-    protocol: str, device_class: str, table: str, fields: Sequence[str]
+    protocol: str, device_class: str, prefix: str, fields: Sequence[str]
 ) -> dict[str, str]:
-    """The metric of each field of a protocol's table or structure, as the catalogue has it.
+    """The metric of each field of a protocol, as the catalogue has it.
+
+    Args:
+        protocol: whose sources are looked at.
+        device_class: of the metrics.
+        prefix: of every field, in the catalogue.
+        fields: as the protocol calls them.
 
     Raises:
         KeyError: the catalogue has no such source.
@@ -125,7 +131,7 @@ def metrics_of(
     return {
         field: next(
             metric.name
-            for declared, metric, _ in sources[f"{table}.{field}"]
+            for declared, metric, _ in sources[f"{prefix}{field}"]
             if declared.name == device_class
         )
         for field in fields
