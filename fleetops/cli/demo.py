@@ -23,9 +23,15 @@ from fleetops.cli.roles import ROLES
 from fleetops.cli.story import headline
 from fleetops.core.clock import SystemClock
 from fleetops.core.config import Config, load_config
-from fleetops.core.errors import FleetOpsError, TemporaryError
-from fleetops.emulator.faults import Target
-from fleetops.emulator.scenario import DEFAULT_SCENARIO, Scenario, list_scenarios, load_scenario
+from fleetops.core.errors import ConfigError, FleetOpsError, TemporaryError
+from fleetops.emulator.fault_targets import Target
+from fleetops.emulator.scenario import (
+    DEFAULT_SCENARIO,
+    Scenario,
+    list_scenarios,
+    load_scenario,
+    scenario_of,
+)
 from fleetops.evaluate.demo_config import (
     acts_on_emulated_nodes,
     webhook_secret,
@@ -43,7 +49,22 @@ PUT_BACK_SECONDS = 30.0
 
 def demo(
     context: typer.Context,
-    scenario: Annotated[str, typer.Option(help="Name, or a YAML file.")] = DEFAULT_SCENARIO,
+    scenario: Annotated[
+        str | None, typer.Option(help=f"Name, or a YAML file; {DEFAULT_SCENARIO} by default.")
+    ] = None,
+    cluster: Annotated[
+        str, typer.Option(help="A cluster or a platform; `fleetops emulate --list` names them.")
+    ] = "demo",
+    scale: Annotated[
+        int, typer.Option(min=1, help="About how many hosts of the cluster to emulate.")
+    ] = 32,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Instead of a scenario: a kind (`fleetops emulate --list-faults`), or JSON "
+            '{"kind": ..., "target": {...}}. Nothing is stated about what must come of it.'
+        ),
+    ] = None,
     show: Annotated[bool, typer.Option("--list", help="Name the scenarios and stop.")] = False,
     headless: Annotated[
         bool, typer.Option(help="No page; JSON lines on stdout; exit 0 only on the outcome.")
@@ -69,13 +90,20 @@ def demo(
             sys.stdout.write(f"{one.name:22} {one.title}\n")
         return
     cli: CliContext = context.obj
-    arguments = ["--scenario", scenario, "--seed", str(seed)]
+    arguments = ["--cluster", cluster, "--scale", str(scale), "--seed", str(seed), "--waits"]
     arguments += ["--host-names", host_names] if host_names else []
-    arguments += ["--job-id", job_id] if job_id else []
+    arguments += ["--first-job-id", job_id] if job_id else []
+    if fault and scenario:
+        raise ConfigError("--scenario and --fault are given; a demonstration shows one of them")
+    if fault:
+        story = scenario_of(fault)
+        for struck in story.faults:
+            arguments += ["--fault", struck.model_dump_json(exclude_defaults=True)]
+    else:
+        story = load_scenario(scenario or DEFAULT_SCENARIO)
+        arguments += ["--scenario", scenario or DEFAULT_SCENARIO]
     teller = _Teller(headless)
-    with _Demonstration(
-        load_scenario(scenario), arguments, state_dir, cli.config_path, teller
-    ) as running:
+    with _Demonstration(story, arguments, state_dir, cli.config_path, teller) as running:
         came_true = running.run(headless=headless, timeout_seconds=timeout)
     if headless and not came_true:
         raise SystemExit(1)
@@ -148,17 +176,20 @@ class _Demonstration:
         config = load_config(path)
         line, kill = self._start_line(config, path, headless)
         client = self._open.enter_context(Client(config.client))
-        self._wait_for_data(client, line)
+        self._wait_for_data(client, line, with_jobs=bool(endpoints.jobs))
         if not headless:
             page = f"http://{config.dashboard.host}:{config.dashboard.port}"
             self._tell("page", {"url": page, "config": str(path)})
         hosts = [placement.host for placement in endpoints.topology]
-        outcome = self._scenario.outcome.resolve(hosts)
+        stated = self._scenario.outcome
+        outcome = stated.resolve(hosts) if stated else None
         watch = Watch(client, self._clock, outcome, self._tell)
         watch.begin()
         self._fleet.begin(endpoints)
         self._tell("scenario.begin", {"scenario": self._scenario.name})
         came_true = self._watch(watch, line, kill, deadline)
+        if outcome is None:
+            self._tell("truth", {"faults": self._fleet.truth(endpoints)["faults"]})
         if not acts_on_emulated_nodes(config):
             self._put_back(client, watch)
         if not headless:
@@ -182,12 +213,12 @@ class _Demonstration:
             kill[name] = process.kill
         return line, kill
 
-    def _wait_for_data(self, client: Client, line: Line) -> None:
+    def _wait_for_data(self, client: Client, line: Line, *, with_jobs: bool) -> None:
         """Until every host has been seen: a baseline to compare with."""
         self._tell.step("waiting for the first data of every host")
         deadline = self._clock.monotonic() + READY_SECONDS
         while self._clock.monotonic() < deadline and not self._interrupted:
-            if _all_seen(client):
+            if _all_seen(client, with_jobs=with_jobs):
                 return
             if line.wait(LOOK_SECONDS):
                 raise FleetOpsError(f"the line ended: {line.failure or 'stopped'}")
@@ -216,6 +247,8 @@ class _Demonstration:
                 return seen
             if line.wait(LOOK_SECONDS):
                 raise FleetOpsError(f"the line ended: {line.failure or 'stopped'}")
+        if watch.outcome is None:
+            return True
         self._finish(watch, False)
         return False
 
@@ -240,10 +273,11 @@ class _Demonstration:
         self._tell("webhook", {"type": event["type"], "id": event["id"]})
 
 
-def _all_seen(client: Client) -> bool:
+def _all_seen(client: Client, *, with_jobs: bool) -> bool:
     try:
         counts = client.fleet().counts
-        return bool(counts.hosts and not counts.stale and client.jobs().items)
+        there = bool(client.jobs().items) or not with_jobs
+        return bool(counts.hosts and not counts.stale and there)
     except TemporaryError:  # it is starting
         return False
 

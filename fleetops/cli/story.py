@@ -33,6 +33,15 @@ def _end(_: str, facts: Mapping[str, Any]) -> str:
     return "The outcome did NOT come true: " + "; ".join(facts["mismatches"])
 
 
+def _truth(_: str, facts: Mapping[str, Any]) -> str:
+    told = []
+    for fault in facts["faults"]:
+        blamed = fault["blame"] or "nobody"
+        drain = "a drain is right" if fault["drain"] else "nothing is to be drained"
+        told.append(f"{fault['title']}: verdict {fault['verdict']}, blame {blamed}, {drain}")
+    return "TRUTH: " + "; ".join(told)
+
+
 _TELLERS: dict[str, Callable[[str, Mapping[str, Any]], str]] = {
     "step": lambda _, facts: str(facts["text"]),
     "fault": lambda _, facts: f"FAULT: {facts['text']}",
@@ -50,5 +59,6 @@ _TELLERS: dict[str, Callable[[str, Mapping[str, Any]], str]] = {
     "action": _action,
     "node.drained": lambda _, facts: f"DRAINED, says the scheduler: {facts['node']}",
     "webhook": lambda _, facts: f"webhook received, signature good: {facts['type']}",
+    "truth": _truth,
     "put_back": lambda _, facts: f"put back into service: {', '.join(facts['nodes'])}",
 }

@@ -51,13 +51,13 @@ def describe(emulation: Emulation, serving: Serving, *, with_scheduler: bool) ->
 
 
 def paced(entry: Mapping[str, Any], tick_seconds: float) -> dict[str, Any]:
-    """A collector's entry with how often it asks, where the interface does not say."""
+    """A collector's entry with how often it asks: fast where the fleet is, for watching."""
     slow = entry["kind"] in SLOW_KINDS
     interval = SLOW_SECONDS if slow else FAST_SECONDS
     deadline = WALK_DEADLINE_SECONDS if slow else DEADLINE_SECONDS
     if tick_seconds >= LONG_TICK_SECONDS:
         interval, deadline = tick_seconds, max(deadline, 0.8 * tick_seconds)
-    return {"interval_seconds": interval, "deadline_seconds": deadline, **entry}
+    return {**entry, "interval_seconds": interval, "deadline_seconds": deadline}
 
 
 def write_endpoints(state_dir: Path, content: Mapping[str, Any]) -> Path:

@@ -10,11 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from fleetops.core import hostlist
 from fleetops.core.clock import Clock
-from fleetops.core.config import describe as describe_error
 from fleetops.core.config import secret
 from fleetops.core.errors import ConfigError
 from fleetops.emulator.addresses import describe, write_configuration, write_endpoints
@@ -23,8 +20,8 @@ from fleetops.emulator.fault_default import with_target
 from fleetops.emulator.fault_schedule import Fault, FaultSchedule
 from fleetops.emulator.model.fleet import Fleet, FleetOptions
 from fleetops.emulator.realtime import Emulation
-from fleetops.emulator.scenario import load_scenario
-from fleetops.emulator.scheduler import EmulatedScheduler
+from fleetops.emulator.scenario import load_scenario, parse_fault
+from fleetops.emulator.scheduler import EmulatedScheduler, HeldNodes
 from fleetops.emulator.scheduler_api import scheduler_routes
 from fleetops.emulator.serving import Serving
 from fleetops.emulator.site import build_site
@@ -80,6 +77,7 @@ async def run(options: Options, clock: Clock, stop: asyncio.Event | None = None)
     async with Serving(
         emulation.fleet, options.state_dir, clock, routes=routes, port=options.port
     ) as serving:
+        emulation.schedule.on_line.append(serving.tell)
         content = describe(emulation, serving, with_scheduler=options.with_scheduler)
         configuration = write_configuration(options.state_dir, content)
         path = write_endpoints(options.state_dir, content)
@@ -123,7 +121,7 @@ def make_emulation(options: Options, clock: Clock) -> Emulation:
     scheduler = EmulatedScheduler(
         [placement.host for placement in site.standing if placement.accelerators],
         [
-            (job.id, job.workload.name, [site.hosts[host] for host in job.hosts])
+            HeldNodes(job.id, job.workload.name, tuple(site.hosts[host] for host in job.hosts))
             for job in fleet.state.jobs.jobs
         ],
         clock,
@@ -147,17 +145,3 @@ def load_cluster(name: str) -> Cluster:
 def _faults(options: Options) -> Sequence[Fault]:
     scripted = load_scenario(options.scenario).faults if options.scenario else ()
     return (*scripted, *map(parse_fault, options.faults))
-
-
-def parse_fault(text: str) -> Fault:
-    """A fault as people write it on a command line: a kind, or JSON.
-
-    Raises:
-        ConfigError: it is no fault.
-    """
-    if not text.lstrip().startswith("{"):
-        return Fault(kind=text)
-    try:
-        return Fault.model_validate_json(text)
-    except ValidationError as error:
-        raise ConfigError(describe_error(error, "--fault")) from error

@@ -113,10 +113,17 @@ class Emulation:
         target = scheduled.fault.target.model_dump(mode="json", exclude_none=True)
         if scheduled.fault.target.host_index is not None:
             target["host"] = self.fleet.site.hosts[scheduled.fault.target.host_index]
+        truth = scheduled.truth
         return {
             "id": scheduled.id,
             "kind": scheduled.fault.kind,
+            "title": scheduled.kind.title,
             "target": target,
+            "place": scheduled.place.name,
             "begins_in_seconds": scheduled.begins_at - self.fleet.seconds,
             "active": scheduled.is_active(self.fleet.seconds),
+            "verdict": str(truth.verdict),
+            "blame": "" if truth.blame == "nobody" else f"{truth.blame} of {scheduled.place.name}",
+            "expected": list(truth.expected),
+            "drain": truth.drain,
         }

@@ -17,10 +17,14 @@ from typing_extensions import override
 
 from fleetops.core.config import describe
 from fleetops.core.errors import ConfigError
-from fleetops.emulator.faults import Fault, Model, check_fault
+from fleetops.emulator.fault_kinds import fault_kind
+from fleetops.emulator.fault_schedule import HARNESS_KINDS, Fault
+from fleetops.emulator.fault_targets import Model
 from fleetops_schemas.records import Severity, Verdict
 
 DEFAULT_SCENARIO = "cold_plate_clog"
+LEAD_SECONDS = 10.0
+"""Before a fault that is only watched: a while in which all is well."""
 MAX_SCENARIO_BYTES = 1024 * 1024
 
 
@@ -136,13 +140,14 @@ class Scenario(Model):
     title: str
     description: str
     faults: tuple[Fault, ...]
-    outcome: Outcome
+    outcome: Outcome | None = None
+    """None: nobody states what must come of it; it is there to be watched."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         for fault in self.faults:
             try:
-                check_fault(fault)
+                _check_fault(fault)
             except ConfigError as error:
                 raise ValueError(str(error)) from error
         return self
@@ -158,6 +163,15 @@ class Scenario(Model):
         return tuple(fault for fault in self.faults if fault.harness)
 
 
+def _check_fault(fault: Fault) -> None:
+    if not fault.harness:
+        fault_kind(fault.kind).check(fault.parameters)
+    elif fault.kind not in HARNESS_KINDS:
+        raise ConfigError(
+            f"harness fault {fault.kind!r} is unknown; there are: {', '.join(HARNESS_KINDS)}"
+        )
+
+
 def _names(devices: Sequence[Device], hosts: Sequence[str]) -> tuple[str, ...]:
     return tuple(device_name(device, hosts) for device in devices)
 
@@ -167,6 +181,39 @@ def list_scenarios() -> list[Scenario]:
     names = [entry.name.removesuffix(".yaml") for entry in _folder().iterdir()]
     scenarios = [load_scenario(name) for name in sorted(names) if not name.startswith("_")]
     return sorted(scenarios, key=lambda item: (item.name != DEFAULT_SCENARIO, item.name))
+
+
+def scenario_of(faults: Sequence[str]) -> Scenario:
+    """A scenario that only lets faults happen, each a kind or JSON, ten seconds after its start.
+
+    Raises:
+        ConfigError: one is no fault.
+    """
+    parsed = [parse_fault(text) for text in faults]
+    first = fault_kind(parsed[0].kind)
+    return Scenario(
+        name=first.kind,
+        title=first.title,
+        description=first.about,
+        faults=tuple(
+            one if one.at_seconds else one.model_copy(update={"at_seconds": LEAD_SECONDS})
+            for one in parsed
+        ),
+    )
+
+
+def parse_fault(text: str) -> Fault:
+    """A fault as people write it on a command line: a kind, or JSON.
+
+    Raises:
+        ConfigError: it is no fault.
+    """
+    if not text.lstrip().startswith("{"):
+        return Fault(kind=fault_kind(text).kind)
+    try:
+        return Fault.model_validate_json(text)
+    except ValidationError as error:
+        raise ConfigError(describe(error, "--fault")) from error
 
 
 def load_scenario(name_or_path: str) -> Scenario:

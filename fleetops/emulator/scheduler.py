@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from fleetops.core.clock import Clock
 from fleetops.core.errors import InputError, NotFoundError, RefusedError
@@ -36,16 +37,22 @@ class Call:
     at: datetime
 
 
-class EmulatedScheduler:
-    """Nodes and the one job that holds some of them for good."""
+class HeldNodes(NamedTuple):
+    """A job and the nodes that it holds for good."""
 
-    def __init__(
-        self, nodes: Sequence[str], job_id: str, job_nodes: Sequence[str], clock: Clock
-    ) -> None:
+    id: str
+    name: str
+    nodes: tuple[str, ...]
+
+
+class EmulatedScheduler:
+    """Nodes, and the jobs that hold some of them."""
+
+    def __init__(self, nodes: Sequence[str], jobs: Sequence[HeldNodes], clock: Clock) -> None:
         """All nodes in service."""
         self._nodes = tuple(nodes)
-        self._job_id = job_id
-        self._job_nodes = tuple(job_nodes)
+        self._jobs = tuple(jobs)
+        self._job_of = {node: job.id for job in jobs for node in job.nodes}
         self._clock = clock
         self._started_at = clock.now()
         self._drains: dict[str, _Drain] = {}
@@ -62,17 +69,18 @@ class EmulatedScheduler:
         return [self._state(node) for node in self._nodes]
 
     def jobs(self) -> list[Job]:
-        """The job."""
+        """Every job, running."""
         return [
             Job(
-                id=self._job_id,
-                name="pretrain",
+                id=job.id,
+                name=job.name,
                 user="research",
                 state="RUNNING",
-                nodes=self._job_nodes,
+                nodes=job.nodes,
                 started_at=self._started_at,
                 observed_at=self._clock.now(),
             )
+            for job in self._jobs
         ]
 
     def drain(self, node: str, reason: str, by: str) -> None:
@@ -110,17 +118,17 @@ class EmulatedScheduler:
 
     def _state(self, node: str) -> NodeState:
         drain = self._drains.get(node)
-        busy = node in self._job_nodes
-        states = ("ALLOCATED" if busy else "IDLE", *(("DRAIN",) if drain else ()))
+        job = self._job_of.get(node)
+        states = ("IDLE" if job is None else "ALLOCATED", *(("DRAIN",) if drain else ()))
         return NodeState(
             node=node,
             states=states,
             drained=drain is not None,
-            busy=busy,
+            busy=job is not None,
             reason=drain.reason if drain else "",
             reason_by=drain.by if drain else "",
             reason_at=drain.at if drain else None,
-            jobs=(self._job_id,) if busy else (),
+            jobs=() if job is None else (job,),
             partition=PARTITION,
             observed_at=self._clock.now(),
         )

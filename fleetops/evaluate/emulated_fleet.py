@@ -28,6 +28,7 @@ class Endpoints(BaseModel):
     """None where a real scheduler holds the nodes."""
     topology: tuple[HostPlacement, ...]
     collectors: tuple[dict[str, Any], ...]
+    jobs: tuple[dict[str, Any], ...] = ()
 
 
 class EmulatedFleet:
@@ -76,6 +77,12 @@ class EmulatedFleet:
     def begin(self, endpoints: Endpoints) -> None:
         """Starts the scenario's clock."""
         httpx.post(f"{endpoints.control_url}/control/start", timeout=10.0).raise_for_status()
+
+    def truth(self, endpoints: Endpoints) -> dict[str, Any]:
+        """What is really so; for whoever judges, never for what is judged."""
+        answer = httpx.get(f"{endpoints.control_url}/control/truth", timeout=10.0)
+        content: dict[str, Any] = answer.raise_for_status().json()
+        return content
 
     def close(self) -> None:
         """Ends it; safe to call twice."""

@@ -25,7 +25,8 @@ class Watch:
 
     client: Client
     clock: Clock
-    outcome: Outcome
+    outcome: Outcome | None
+    """None: nothing is stated; it is only told what happens."""
     tell: Tell
     began_at: datetime | None = None
     _began: float = 0.0
@@ -39,12 +40,15 @@ class Watch:
         """The scenario's clock starts: whatever was there before is not its doing."""
         self._drained_before = frozenset(self._drained())
         self.began_at, self._began = self.clock.now(), self.clock.monotonic()
-        self._checkpoints = sorted(self.outcome.checkpoints, key=lambda one: one.at_seconds)
+        points = self.outcome.checkpoints if self.outcome else ()
+        self._checkpoints = sorted(points, key=lambda one: one.at_seconds)
 
     def look(self) -> bool | None:
         """Looks once: True when the outcome came true and held, False when it cannot any more."""
         observed = self._observe()
         self._report(observed)
+        if self.outcome is None:
+            return None
         elapsed = self.clock.monotonic() - self._began
         while self._checkpoints and elapsed >= self._checkpoints[0].at_seconds:
             point = self._checkpoints.pop(0)
@@ -64,7 +68,8 @@ class Watch:
 
     def mismatches(self) -> list[str]:
         """What does not hold now, and what did not at the checkpoints."""
-        return self._failed + mismatches(self.outcome, self._observe())
+        wrong = mismatches(self.outcome, self._observe()) if self.outcome else []
+        return self._failed + wrong
 
     def drained(self) -> frozenset[str]:
         """Nodes that are drained now and were not before."""

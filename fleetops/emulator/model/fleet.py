@@ -30,6 +30,7 @@ from fleetops.emulator.site import Site
 HEAT_STEP_SECONDS = 5.0
 """Longest step of the thermal model: below its shortest time constant that matters (6 s)."""
 WARM_UP_SECONDS = 300.0
+WARM_UP_TICK_SECONDS = 2.5
 DAY_SECONDS = 86_400.0
 WARMEST_HOUR = 15.0
 DAY_KELVIN = 1.5
@@ -85,9 +86,7 @@ class Fleet:
         )
         self._uplinks, self._leaf_of_uplink = _uplinks(site)
         self.ticks = 0
-        self._advance(-options.warm_up_seconds, math.ceil(
-            options.warm_up_seconds / options.tick_seconds
-        ))  # fmt: skip
+        self._warm_up()
         self.tables: dict[str, Table] = self.sensors.read(self.effects)
 
     @property
@@ -106,17 +105,19 @@ class Fleet:
         self.effects.reset()
         if self._disturb is not None:
             self._disturb(self.seconds, self.effects)
-        self._step(self.seconds)
+        self._step(self.seconds, self.tick_seconds)
         self.tables = self.sensors.read(self.effects)
         return self.tables
 
-    def _advance(self, start_seconds: float, ticks: int) -> None:
-        for tick in range(ticks):
-            self._step(start_seconds + tick * self.tick_seconds)
+    def _warm_up(self) -> None:
+        """Comes to the steady state, in steps that need not be as fine as ticks."""
+        seconds = max(self.tick_seconds, WARM_UP_TICK_SECONDS)
+        for step in range(math.ceil(self.options.warm_up_seconds / seconds)):
+            self._step(step * seconds - self.options.warm_up_seconds, seconds)
 
-    def _step(self, now: float) -> None:
+    def _step(self, now: float, seconds: float) -> None:
         state, effects, site = self.state, self.effects, self.site
-        clock, seconds = state.heat.clock_ratio, self.tick_seconds
+        clock = state.heat.clock_ratio
         share = self._link_share(state.links.capacity_ratio)
         state.jobs.advance(seconds, np.maximum(clock, 0.05), share, effects)
         self._brake(effects)

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from fleetops.core.errors import ConfigError
-from fleetops.emulator.faults import FaultSchedule
+from fleetops.emulator.fault_schedule import FaultSchedule
 from fleetops.emulator.scenario import (
     DEFAULT_SCENARIO,
     Scenario,

@@ -32,7 +32,7 @@ class DrainRequest(BaseModel):
     by: str = Field(default="", max_length=256)
 
 
-def routes(scheduler: EmulatedScheduler, token: str | None = None) -> list[Route]:
+def scheduler_routes(scheduler: EmulatedScheduler, token: str | None = None) -> list[Route]:
     """The API; every call needs the bearer token where one is given."""
 
     def guarded(handler: Handler) -> Handler:

@@ -1,1 +1,0 @@
-"""The protocols the emulated hardware speaks."""
