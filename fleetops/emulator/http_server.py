@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import socket
 from collections.abc import Iterator, Sequence
 
@@ -11,12 +12,16 @@ import uvicorn
 from starlette.types import ASGIApp
 from typing_extensions import override
 
+from fleetops.core.errors import ConfigError
 from fleetops.emulator.interfaces.base import LOOPBACK
 
 BACKLOG = 128
 KEEP_ALIVE_SECONDS = 60
 SHUTDOWN_SECONDS = 1
 STARTED_POLL_SECONDS = 0.005
+FILES_PER_LISTENER = 5
+"""The listener, and a poll and an event stream with both their ends, if they are read from here."""
+OTHER_FILES = 256
 
 
 class HttpServer:
@@ -44,6 +49,8 @@ class HttpServer:
         self._serving = asyncio.create_task(self._server.serve(sockets=self._listeners))
         while not self._server.started and not self._serving.done():
             await asyncio.sleep(STARTED_POLL_SECONDS)
+        if self._serving.done():
+            self._serving.result()
 
     async def stop(self) -> None:
         """Ends it and its sockets."""
@@ -71,6 +78,35 @@ def listen(port: int = 0) -> socket.socket:
     listener.bind((LOOPBACK, port))
     listener.listen(BACKLOG)
     return listener
+
+
+def listen_many(count: int) -> list[socket.socket]:
+    """As many listening sockets, on free ports; the process may then open the files they need.
+
+    Raises:
+        ConfigError: the hard limit of open files is too low.
+    """
+    _allow_files(count * FILES_PER_LISTENER + OTHER_FILES)
+    listeners: list[socket.socket] = []
+    try:
+        listeners += (listen() for _ in range(count))
+    except OSError:
+        for listener in listeners:
+            listener.close()
+        raise
+    return listeners
+
+
+def _allow_files(count: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY in {soft, hard} or count <= hard:
+        if soft != resource.RLIM_INFINITY and soft < count:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+        return
+    raise ConfigError(
+        f"{count} open files are needed, and the hard limit is {hard}; raise it (ulimit -Hn), "
+        "or emulate fewer hosts"
+    )
 
 
 def port_of(listener: socket.socket) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from fleetops.emulator.groups import Group
-from fleetops.emulator.http_server import HttpServer, listen, port_of
+from fleetops.emulator.http_server import HttpServer, listen_many, port_of
 from fleetops.emulator.interfaces.base import (
     LOOPBACK,
     Carried,
@@ -124,10 +124,14 @@ class RedfishInterface(ServedInterface):
 
     @override
     async def start(self) -> None:
-        """Opens a port for each controller, and makes the account's password."""
+        """Opens a port for each controller, and makes the account's password.
+
+        Raises:
+            ConfigError: the process may not open so many files.
+        """
         password = secrets.token_urlsafe(18)
         _write_secret(self._password_file, password)
-        listeners = [listen() for _ in self.controllers]
+        listeners = listen_many(len(self.controllers))
         self._ports = dict(zip(map(port_of, listeners), self.controllers, strict=True))
         service = RedfishService(self._ports, Account(USERNAME, password))
         self._server = HttpServer(service, listeners)
