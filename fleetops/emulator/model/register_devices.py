@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from fleetops_schemas.register_maps import Flag
 Flags = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RegisterDevices:
     """Devices of one register map."""
 
@@ -32,6 +33,14 @@ class RegisterDevices:
         """Rows of devices and parts that are there."""
         every = np.concatenate(list(self.rows.values()))
         return np.sort(every[every != NONE])
+
+    @cached_property
+    def rows_by_metrics(self) -> Mapping[frozenset[str], Indices]:
+        """Rows of devices and parts that tell the same metrics."""
+        found: dict[frozenset[str], list[int]] = {}
+        for part, rows in self.rows.items():
+            found.setdefault(self.told.metrics[part], []).extend(rows[rows != NONE])
+        return {metrics: indices(rows) for metrics, rows in found.items() if rows}
 
     def are_set(self, table: Table, flag: Flag) -> Flags:
         """(devices,) whether a flag is set: by the state that it gives, else by an alarm."""

@@ -20,7 +20,7 @@ from fleetops.emulator.model.register_devices import (
     power_devices,
 )
 from fleetops.emulator.model.rosters import detectors
-from fleetops.emulator.model.tables import Roster, Table, quantised
+from fleetops.emulator.model.tables import Roster, Table
 from fleetops.emulator.registers import (
     ALARM_FLAGS,
     BUS_ERRORS,
@@ -97,7 +97,7 @@ class RegisterSensors:
             if rows[0] >= self._supplies:
                 first, values_by_metric = self._supplies, of_battery
             for metric, values in values_by_metric.items():
-                _lay(table, metric, rows, values[rows - first])
+                table.lay(metric, rows, values[rows - first])
             if devices.told.tells("charge_ratio") and not first:
                 self._lay_behind(table, rows, of_battery | {"charge_ratio": power.charge_ratio})
             _finish(table, devices)
@@ -131,10 +131,10 @@ class RegisterSensors:
         }
         for devices in self._coolant:
             rows = devices.rows[""]
-            _lay(table, "pump_speed_ratio", rows, coolant.pump_setpoint_ratio[rows])
-            _lay(table, "pump_power_watts", rows, watts[rows])
+            table.lay("pump_speed_ratio", rows, coolant.pump_setpoint_ratio[rows])
+            table.lay("pump_power_watts", rows, watts[rows])
             abnormal = effects["reservoir"][rows] < RESERVOIR_LOW_RATIO
-            _lay(table, "reservoir_state", rows, abnormal.astype(np.float64))
+            table.lay("reservoir_state", rows, abnormal.astype(np.float64))
             _finish(table, devices)
 
     def detectors(self, loop_leak: Floats) -> tuple[Floats, Floats]:
@@ -152,7 +152,7 @@ class RegisterSensors:
         behind = self._battery_behind[rows]
         rows, behind = rows[behind != NONE], behind[behind != NONE]
         for metric, values in of_battery.items():
-            _lay(table, metric, rows, values[behind])
+            table.lay(metric, rows, values[behind])
         table.present[self._supplies + behind] = False
         for alarm in (Alarm.BATTERY_WORN, Alarm.BATTERY_FULL, Alarm.BATTERY_EMPTY):
             table.alarms[alarm][rows] = table.alarms[alarm][self._supplies + behind]
@@ -263,13 +263,6 @@ def _spread(table: Table, of_first: Flags) -> Flags:
     return flags
 
 
-def _lay(table: Table, metric: str, rows: Indices, values: Floats) -> None:
-    """Puts some rows of a column; the others stay as they are."""
-    if metric not in table.columns:
-        table.columns[metric] = np.full(len(table.roster.devices), np.nan)
-    table.columns[metric][rows] = quantised(table.roster.device_class, metric, values)
-
-
 def _finish(table: Table, devices: RegisterDevices) -> None:
     """Alarms, health and errors of the line; what no register holds is taken away."""
     told, rows = devices.told, devices.rows[""]
@@ -280,8 +273,8 @@ def _finish(table: Table, devices: RegisterDevices) -> None:
             flags += is_set * float(1 << flag.bit)
         health = np.maximum(health, is_set * severity_rank(told.map.device_class, flag))
     if told.alarms is not None:
-        _lay(table, ALARM_FLAGS, rows, flags)
-    _lay(table, HEALTH, rows, health)
-    _lay(table, BUS_ERRORS, rows, np.zeros(len(rows)))
-    for part, of_part in devices.rows.items():
-        table.hide(table.columns.keys() - told.metrics[part], of_part[of_part != NONE])
+        table.lay(ALARM_FLAGS, rows, flags)
+    table.lay(HEALTH, rows, health)
+    table.lay(BUS_ERRORS, rows, np.zeros(len(rows)))
+    for metrics, like_rows in devices.rows_by_metrics.items():
+        table.hide(table.columns.keys() - metrics, like_rows)
