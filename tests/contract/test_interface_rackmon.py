@@ -14,8 +14,10 @@ from typing_extensions import override
 
 from fleetops.core.clock import Clock, SystemClock
 from fleetops.core.errors import ConfigError
+from fleetops.emulator.interfaces.base import Surroundings, select
 from fleetops.emulator.interfaces.rackmon import RackmonInterface, Transport
 from fleetops.emulator.interfaces.rackmon.interface import Slot, address_of
+from fleetops_schemas.platforms import Interface
 from fleetops_schemas.readings import Quality
 from fleetops_schemas.records import Severity
 from fleetops_schemas.register_maps import load_register_maps
@@ -250,6 +252,22 @@ def of(found: dict[Cell, float], device: str, metric: str) -> float:
 )
 def test_addresses_are_those_of_the_map(name: str, shelf: int, number: int, address: int) -> None:
     assert address_of(load_register_maps()[name], Slot("r01", shelf, number)) == address
+
+
+@pytest.mark.parametrize("variants", [{}, {Interface.RACKMON: "rtu"}])
+def test_a_variant_is_a_transport(tmp_path: Path, variants: dict[Interface, str]) -> None:
+    fleet = Stand("zionex", 1).fleet
+    surroundings = Surroundings(fleet, tmp_path, "http://none", SystemClock(), variants)
+    interface = RackmonInterface(surroundings, select(fleet.site, Interface.RACKMON))
+    assert interface._transport.value == variants.get(Interface.RACKMON, "tcp")
+
+
+def test_a_variant_that_is_none(tmp_path: Path) -> None:
+    fleet = Stand("zionex", 1).fleet
+    variants = {Interface.RACKMON: "udp"}
+    surroundings = Surroundings(fleet, tmp_path, "http://none", SystemClock(), variants)
+    with pytest.raises(ConfigError, match="rackmon: no 'udp'; there are: tcp, rtu"):
+        RackmonInterface(surroundings, select(fleet.site, Interface.RACKMON))
 
 
 def test_a_second_pumping_unit_has_no_address() -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from starlette.routing import BaseRoute
 
 from fleetops.core.clock import Clock
+from fleetops.core.errors import ConfigError
 from fleetops.emulator.log_lines import LogLine
 from fleetops.emulator.model.fleet import Fleet
 from fleetops.emulator.model.tables import Rows, Table
@@ -21,6 +23,7 @@ from fleetops_schemas.platforms import Interface
 from fleetops_schemas.topology import host_of
 
 LOOPBACK = "127.0.0.1"
+AnyVariant = TypeVar("AnyVariant", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,18 @@ class ServedInterface(ABC):
 
     async def close(self) -> None:  # noqa: B027  many need nothing
         """Ends what :meth:`start` began."""
+
+    def variant(self, default: AnyVariant) -> AnyVariant:
+        """Which of its shapes it takes: that of its surroundings, else ``default``.
+
+        Raises:
+            ConfigError: it has no such shape.
+        """
+        kinds = type(default)
+        named = self.surroundings.variants.get(self.interface, default)
+        if named not in list(kinds):
+            raise ConfigError(f"{self.interface}: no {named!r}; there are: {', '.join(kinds)}")
+        return kinds(named)
 
     def rows_of_hosts(self, device_class: str) -> Rows:
         """Rows of a class that stand in the selected hosts."""

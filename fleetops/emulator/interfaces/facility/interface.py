@@ -52,7 +52,7 @@ class FacilityInterface(ServedInterface):
     def __init__(self, surroundings: Surroundings, selection: Selection) -> None:
         """Names every point."""
         super().__init__(surroundings, selection)
-        self._shape = Shape(surroundings.variants.get(self.interface, Shape.PUB))
+        self._shape = self.variant(Shape.PUB)
         self._broker = Broker()
         self._loops = [self.site.loops[index] for index in selection.loops]
         table = self.table(DEVICE_CLASS)

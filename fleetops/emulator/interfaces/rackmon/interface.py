@@ -77,7 +77,7 @@ class RackmonInterface(ServedInterface):
                 self._entries.setdefault(rack, []).append(
                     {"address": address, "map": one.name, "name": name}
                 )
-        self._transport = Transport(surroundings.variants.get(self.interface, self.transport))
+        self._transport = self.variant(self.transport)
         kind = TcpGateway if self._transport is Transport.TCP else SerialLine
         self._lines = {rack: kind(Bus(devices)) for rack, devices in buses.items()}
 
