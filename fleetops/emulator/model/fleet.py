@@ -28,7 +28,7 @@ from fleetops.emulator.model.tables import Table
 from fleetops.emulator.site import Site
 
 HEAT_STEP_SECONDS = 5.0
-"""Longest step of the thermal model: below its shortest time constant that matters (6 s)."""
+"""Longest step of the thermal model: with longer ones the thermal brake on clocks hunts."""
 WARM_UP_SECONDS = 300.0
 WARM_UP_TICK_SECONDS = 2.5
 DAY_SECONDS = 86_400.0
