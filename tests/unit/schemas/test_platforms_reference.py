@@ -71,6 +71,17 @@ def _groups(
     return found
 
 
+@pytest.mark.parametrize("name", sorted(name for name in platform_files() if ".svg" in name))
+def test_words_fit_their_boxes(name: str) -> None:
+    root = ElementTree.fromstring(files()[name])  # noqa: S314  our own text
+    width = 0.0
+    for item in root.iter():
+        if item.tag == f"{SVG}rect":
+            width = float(item.get("width", 0))
+        elif item.tag == f"{SVG}text" and item.get("fill") == "#fff":
+            assert fits(item.text or "", width, float(item.get("font-size", 0))), item.text
+
+
 def test_words_from_profiles_cannot_break_a_picture() -> None:
     drawing = Drawing(10, 10, 'a "title" & <more>')
     drawing.words(0, 0, "<script>&")
