@@ -58,6 +58,24 @@ STEP_TEXT = """\
     published Greyhound (ATC 2025) slows a job by 0.39 % on average; 30 us of a step of 4 s are
               0.0008 %
 """
+EMULATOR_TEXT = """\
+emulator, compressed time, one core
+  data        {hosts:,} hosts of {cluster} at a cadence of 60 s, {ticks} ticks:
+              {rows:,} rows, {samples:,} samples
+  topology    {accelerators_of_cluster:,} accelerators with hosts, racks and links laid out in
+              {topology_seconds:.2f} s
+  ours        {node_days_per_minute:,.0f} node-days a minute as record batches,
+              {node_days_per_minute_on_bus:,.0f} onto the local bus
+              ({bytes_per_sample:.2f} bytes a sample, {megabytes:,.0f} MiB at most)
+"""
+SERVED_TEXT = """\
+emulator, real time, over the protocols
+  data        {hosts:,} hosts of {cluster} every {tick_seconds:g} s: {interfaces} collectors,
+              {targets:,} targets, for {measured_seconds:.0f} s
+  ours        {cpu_cores:.2f} cores and {megabytes:,.0f} MiB of the emulating process for
+              {rows_per_second:,.0f} rows/s; {failed_targets} targets down
+              (the collecting process: {collector_cores:.2f} cores)
+"""
 FLEET_TEXT = """\
   one process, {hosts:,} hosts of 8 accelerators over HTTP every {interval_seconds:g} s
     ours      {samples_per_second:,.0f} samples/s with {cpu_cores:.2f} cores and
@@ -112,6 +130,25 @@ def collect(
     fleet = result.fleet
     megabytes = fleet.peak_memory_bytes / 2**20
     sys.stdout.write(FLEET_TEXT.format(**fleet.model_dump(), megabytes=megabytes))
+
+
+@app.command()
+def emulator(
+    hosts: Annotated[int, typer.Option(min=1)] = 500,
+    ticks: Annotated[int, typer.Option(min=1, help="Of compressed time.")] = 60,
+    seconds: Annotated[float, typer.Option(min=0, help="Of real time; 0 leaves it out.")] = 60.0,
+    cluster: Annotated[str, typer.Option(help="See `fleetops emulate --list`.")] = "llm_roce_32k",
+    output: Output = "text",
+) -> None:
+    """Node-days a minute in compressed time, and cores for a fleet over its protocols."""
+    from fleetops.evaluate.bench_emulator import bench_emulator  # noqa: PLC0415
+    from fleetops.evaluate.bench_served import bench_served  # noqa: PLC0415
+
+    fast = bench_emulator(hosts, ticks, cluster)
+    _print(fast, EMULATOR_TEXT, output, megabytes=fast.peak_memory_bytes / 2**20)
+    if seconds > 0.0:
+        served = bench_served(cluster, hosts, seconds=seconds)
+        _print(served, SERVED_TEXT, output, megabytes=served.memory_bytes / 2**20)
 
 
 def _print(result: BaseModel, text: str, output: str, **more: object) -> None:

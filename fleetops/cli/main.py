@@ -36,6 +36,7 @@ COMMANDS = (
     ("up", "up:up", "Run everything in this process until it is stopped."),
     ("run", "up:run_roles", "Run some roles in this process until it is stopped."),
     ("demo", "demo:demo", "Watch a fault happen on emulated hardware, be explained and acted on."),
+    ("emulate", "emulate:emulate", "Emulate a fleet of any platform or cluster, or check that."),
     ("node", "node:app", "Nodes: look, drain, undrain."),
     ("incident", "incident:app", "Incidents: what happened and why."),
     ("inventory", "inventory:app", "Inventory: which part sits where, and who disagrees."),

@@ -74,6 +74,17 @@ class EmulatedFleet:
         self.close()
         raise FleetOpsError(f"the emulator did not get ready: {said.strip() or 'it said nothing'}")
 
+    @property
+    def pid(self) -> int:
+        """Of the process.
+
+        Raises:
+            FleetOpsError: it does not run.
+        """
+        if self._process is None:
+            raise FleetOpsError("the emulator does not run")
+        return self._process.pid
+
     def begin(self, endpoints: Endpoints) -> None:
         """Starts the scenario's clock."""
         httpx.post(f"{endpoints.control_url}/control/start", timeout=10.0).raise_for_status()
