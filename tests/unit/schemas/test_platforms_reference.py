@@ -24,6 +24,9 @@ def files() -> Mapping[str, str]:
     return platform_files()
 
 
+PICTURES = sorted(name for name in files() if name.endswith(".svg"))
+
+
 def test_every_profile_has_its_section_with_all_figures() -> None:
     page = files()["platforms.md"]
     for profile in (*load_profiles(Platform), *load_profiles(Cluster)):
@@ -47,7 +50,7 @@ def test_the_numbers_of_the_comparison_are_on_the_page() -> None:
     assert "| W an accelerator | 600.0 | 340.0 | 315.0 | 220.0 |" in section
 
 
-@pytest.mark.parametrize("name", sorted(name for name in platform_files() if ".svg" in name))
+@pytest.mark.parametrize("name", PICTURES)
 def test_a_picture_stays_inside_its_frame(name: str) -> None:
     root = ElementTree.fromstring(files()[name])  # noqa: S314  our own text
     assert root.tag == f"{SVG}svg"
@@ -71,7 +74,7 @@ def _groups(
     return found
 
 
-@pytest.mark.parametrize("name", sorted(name for name in platform_files() if ".svg" in name))
+@pytest.mark.parametrize("name", PICTURES)
 def test_words_fit_their_boxes(name: str) -> None:
     root = ElementTree.fromstring(files()[name])  # noqa: S314  our own text
     width = 0.0
