@@ -23,4 +23,5 @@ ADAPTER_BUSES = (
 
 def adapter_address(adapter: int) -> str:
     """``0000:9a:00.0`` of a back-end adapter."""
-    return f"0000:{ADAPTER_BUSES[adapter % len(ADAPTER_BUSES)]:02x}:00.0"
+    function, bus = divmod(adapter, len(ADAPTER_BUSES))
+    return f"0000:{ADAPTER_BUSES[bus]:02x}:00.{function}"

@@ -7,8 +7,12 @@ from collections.abc import Collection
 from fleetops.emulator.interfaces.amd_exporter import AmdExporterInterface
 from fleetops.emulator.interfaces.base import ServedInterface, Surroundings, select
 from fleetops.emulator.interfaces.dcgm import DcgmInterface
+from fleetops.emulator.interfaces.ethernet import EthernetInterface
 from fleetops.emulator.interfaces.facility import FacilityInterface
 from fleetops.emulator.interfaces.fboss import FbossInterface
+from fleetops.emulator.interfaces.gnmi import GnmiInterface
+from fleetops.emulator.interfaces.infiniband import InfinibandInterface
+from fleetops.emulator.interfaces.kernel_log import KernelLogInterface
 from fleetops.emulator.interfaces.node_exporter import NodeExporterInterface
 from fleetops.emulator.interfaces.rackmon import RackmonInterface
 from fleetops.emulator.interfaces.redfish import RedfishInterface
@@ -20,12 +24,16 @@ SERVED: tuple[type[ServedInterface], ...] = (
     DcgmInterface,
     AmdExporterInterface,
     NodeExporterInterface,
+    InfinibandInterface,
+    EthernetInterface,
     TrainingInterface,
+    KernelLogInterface,
     RedfishInterface,
     RackmonInterface,
     FacilityInterface,
     FbossInterface,
     SonicInterface,
+    GnmiInterface,
 )
 
 

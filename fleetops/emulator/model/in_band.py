@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from fleetops.emulator.groups import NONE
+from fleetops.emulator.groups import NONE, Indices
 from fleetops.emulator.model.effects import Effects, Floats
 from fleetops.emulator.model.heat import REASON_HARDWARE_THERMAL, REASON_SOFTWARE_THERMAL
 from fleetops.emulator.model.parameters import by_host
 from fleetops.emulator.model.state import State
 from fleetops.emulator.model.tables import Table
 from fleetops.emulator.site import Site
-from fleetops_schemas.platforms import Platform
+from fleetops_schemas.platforms import Interface, Platform
 
+LINK_UP, POLLING = 5.0, 2.0
+"""Of the physical state."""
 ADAPTER_KELVIN, ADAPTER_BUSY_KELVIN = 14.0, 10.0
 """Of an adapter's chip above the air behind it: without work, and by how much more at full load."""
 MARKS_PER_NOTIFICATION = 8.0
@@ -35,6 +37,15 @@ class InBandSensors:
         roce = ethernet[ports.host_of[self._rdma]] & (ports.peer[self._rdma] != NONE)
         self._roce = self._rdma[roce]
         self._peer = ports.peer[self._roce]
+        in_host = np.flatnonzero(ports.host_of != NONE)
+
+        def read_from(*interfaces: Interface) -> Indices:
+            speak = by_host(site, lambda one: float(any(map(one.speaks, interfaces)))) > 0.0
+            return in_host[speak[ports.host_of[in_host]]]
+
+        self._in_sysfs = read_from(Interface.INFINIBAND, Interface.ETHERNET)
+        self._nominal = ports.gigabits_per_second[self._in_sysfs]
+        self._infiniband = read_from(Interface.INFINIBAND)
         self._amd = np.concatenate(
             [
                 np.arange(group.accelerators.start, group.accelerators.stop)
@@ -64,11 +75,16 @@ class InBandSensors:
             table.lay("nic_temperature_celsius", self._hosts, celsius)
 
     def ports(self, table: Table) -> None:
-        """Congestion as RoCE adapters count it: marks that arrive, notifications both ways.
+        """What sysfs has of ports, and congestion as RoCE adapters count it.
 
-        What receivers send goes back to the senders: each handles those for what it sent itself, so
-        that an idle adapter handles none.
+        Marks arrive, and notifications go both ways: each adapter handles those for what it sent
+        itself, so that an idle one handles none.
         """
+        if len(self._in_sysfs):
+            table.lay("expected_rate_gigabits_per_second", self._in_sysfs, self._nominal)
+        if len(self._infiniband):
+            up = self._state.links.up[self._infiniband] > 0.0
+            table.lay("physical_state", self._infiniband, np.where(up, LINK_UP, POLLING))
         if not len(self._roce):
             return
         marked = np.floor(self._state.links.marked[self._peer])
