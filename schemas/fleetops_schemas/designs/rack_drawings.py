@@ -79,7 +79,7 @@ def _legend(platform: Platform) -> list[tuple[Part, tuple[str, str]]]:
     power = load_profile(RackPower, platform.rack.power)
     accelerators = f"{platform.accelerators} accelerators each" if platform.accelerators else ""
     if platform.head_node:
-        accelerators += ", with a head node"
+        accelerators = f"{platform.accelerators} accelerators and a head node"
     texts = {
         Part.HOST: ("host", "hosts", accelerators or f"{platform.rated_watts:,.0f} W each"),
         Part.SCALE_UP: ("switch tray", "scale-up switch trays", "join the rack's accelerators"),
