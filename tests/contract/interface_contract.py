@@ -69,11 +69,14 @@ class Stand:
 
     @asynccontextmanager
     async def served(
-        self, kind: type[ServedInterface], folder: Path, clock: Clock
+        self, kind: type[ServedInterface], folder: Path, clock: Clock, variant: str = ""
     ) -> AsyncIterator[Stand]:
         """Serves the interface and opens its collectors."""
+        variants = {kind.interface: variant} if variant else {}
         self.folder = folder
-        async with Serving(self.fleet, folder, clock, only={kind.interface}) as self._serving:
+        async with Serving(
+            self.fleet, folder, clock, only={kind.interface}, variants=variants
+        ) as self._serving:
             (self.interface,) = self._serving.interfaces
             assert type(self.interface) is kind
             for one in parse_collectors(self._serving.collectors()):
@@ -150,6 +153,8 @@ class InterfaceContract:
     cluster: ClassVar[str] = "llm_roce_32k"
     """Or a platform: one rack of it."""
     hosts: ClassVar[int] = 2
+    variant: ClassVar[str] = ""
+    """Which of its shapes the interface takes, if not its usual one."""
     rounds: ClassVar[int] = 1
     """How many a collector needs until it says all: those that tell rates need two."""
 
@@ -164,7 +169,8 @@ class InterfaceContract:
         def run(act: Callable[[Stand], Awaitable[T]]) -> T:
             async def session() -> T:
                 made = Stand(self.cluster, self.hosts)
-                async with made.served(self.interface_class, tmp_path, clock) as stand:
+                kind, variant = self.interface_class, self.variant
+                async with made.served(kind, tmp_path, clock, variant) as stand:
                     for _ in range(self.rounds - 1):
                         await stand.read()
                         await stand.tick()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from fleetops.emulator.interfaces.redfish import RedfishInterface
 from tests.contract.interface_contract import InterfaceContract, Strike
 
@@ -38,8 +36,5 @@ class TestRedfishOfCardsWithoutAnExporter(InterfaceContract):
 class TestRedfishWithAllQuirks(InterfaceContract):
     interface_class = RedfishInterface
     cluster = "demo"
+    variant = "odd"
     gone = Strike("controller_down", 0)
-
-    @pytest.fixture(autouse=True)
-    def _odd(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(RedfishInterface, "variant", "odd")

@@ -6,13 +6,13 @@ whole watts, degrees, percent and megabytes, microjoules.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
 from typing_extensions import override
 
+from fleetops.emulator.identity import uuid_of
 from fleetops.emulator.interfaces.base import Carried, Selection, Surroundings
 from fleetops.emulator.interfaces.exporter import ExporterInterface, accelerator_lines
 from fleetops.emulator.interfaces.exposition import WHOLE, Lines, Series, Sheet, page
@@ -79,7 +79,7 @@ class AmdExporterInterface(ExporterInterface):
 
 
 def _labels(host: str, number: int, model: str) -> str:
-    identity = uuid.uuid5(uuid.NAMESPACE_DNS, f"{host}.gpu{number}.emulated")
+    identity = uuid_of(f"{host}/gpu{number}")
     return (
         f'card_model="{model}",card_series="{model}",card_vendor="Advanced Micro Devices, Inc.",'
         f'driver_version="{DRIVER_VERSION}",gpu_compute_partition_type="spx",gpu_id="{number}",'

@@ -6,13 +6,13 @@ metric's, divided by the source's scale. Names are the exporter's older ones.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from typing import ClassVar
 
 from typing_extensions import override
 
 from fleetops.emulator.groups import Group
+from fleetops.emulator.identity import uuid_of
 from fleetops.emulator.interfaces.base import Carried, Selection, Surroundings
 from fleetops.emulator.interfaces.exporter import ExporterInterface, accelerator_lines
 from fleetops.emulator.interfaces.exposition import WHOLE, Series, Sheet, page
@@ -83,7 +83,7 @@ def _blanks() -> dict[str, str]:
 
 
 def _labels(host: str, number: int, model: str) -> str:
-    identity = uuid.uuid5(uuid.NAMESPACE_DNS, f"{host}.gpu{number}.emulated")
+    identity = uuid_of(f"{host}/gpu{number}")
     domain, bus, device = pci_address(number).upper().split(":")
     return (
         f'gpu="{number}",UUID="GPU-{identity}",pci_bus_id="0000{domain}:{bus}:{device}.0",'

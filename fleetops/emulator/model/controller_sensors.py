@@ -23,6 +23,8 @@ PUMP_WARNING_RATIO, PUMP_CRITICAL_RATIO = 0.9, 0.5
 """Speed against set point below which a unit marks its pump."""
 RESERVOIR_LOW_RATIO = 0.5
 """Of the usual level."""
+FILTER_HOURS = 2000.0
+"""Since a unit's filter was serviced, when the model begins."""
 SUPPLY_FAN_RPM = 20_000.0
 """At full speed: 40 mm fans."""
 WORN_RATIO = 0.7
@@ -86,8 +88,18 @@ class ControllerSensors:
         low = (effects["reservoir"][units] < RESERVOIR_LOW_RATIO).astype(np.float64)
         warming = table["return_temperature_celsius"] - table["supply_temperature_celsius"]
         lost = table["supply_pressure_kilopascals"] - table["return_pressure_kilopascals"]
+        rise = (
+            table["primary_return_temperature_celsius"]
+            - table["primary_supply_temperature_celsius"]
+        )
+        hours = np.floor(FILTER_HOURS + coolant.run_seconds / 3600.0)
         table.lay("temperature_difference_celsius", units, warming[units])
         table.lay("differential_pressure_kilopascals", units, lost[units])
+        table.lay("primary_temperature_difference_celsius", units, rise[units])
+        table.lay("primary_heat_removed_watts", units, coolant.primary_watts[units])
+        rated = coolant.rated_primary_litres_per_minute
+        table.lay("primary_rated_flow_litres_per_minute", units, rated[units])
+        table.lay("filter_service_hours", units, np.full(len(units), hours))
         table.lay("power_watts", units, watts[units])
         table.lay("reservoir_state", units, WARNING * low)
         table.lay("health", units, np.maximum(health[units], WARNING * low))

@@ -86,6 +86,8 @@ class Coolant:
         self.primary_litres_per_minute: Floats = np.zeros(loops)
         self.primary_watts: Floats = np.zeros(loops)
         """Heat that the unit gives to the primary: the racks', and its pumps'."""
+        self.run_seconds = 0.0
+        """Since the model began."""
         self._by_air = np.array([unit.kind == "liquid_to_air" for unit in units], dtype=np.float64)
         self.tray_litres_per_minute: Floats = rated.copy()
         self.tray_return_celsius: Floats = self.tray_supply(np.zeros(len(site.hosts)))
@@ -95,6 +97,11 @@ class Coolant:
         supply = air.copy()
         supply[self._liquid] = self.supply_celsius[self._loop_of]
         return supply
+
+    @property
+    def rated_primary_litres_per_minute(self) -> Floats:
+        """(loops,) what rated heat needs of the primary."""
+        return self._most_primary / PRIMARY_RESERVE
 
     @property
     def pump_watts(self) -> Floats:
@@ -163,6 +170,7 @@ class Coolant:
             room_kelvin: that the room's air is off its design temperature.
             effects: what is wrong.
         """
+        self.run_seconds += seconds
         if not len(self.supply_celsius):
             return
         flow = self.tray_litres_per_minute[self._liquid]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
+from fleetops.emulator.identity import uuid_of
 from fleetops.emulator.interfaces.redfish.log import LogEntry
 from fleetops.emulator.interfaces.redfish.points import Point, encoder, points_of
 from fleetops.emulator.interfaces.redfish.quirks import OddSensor, Quirk
@@ -97,7 +97,7 @@ def add_service(tree: Tree, services: Sequence[str]) -> None:
             "TelemetryService": link("TelemetryService"),
             "Links": {"Sessions": link("SessionService/Sessions")},
         },
-        live=lambda view: {"UUID": str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{view.name}.emulated"))},
+        live=lambda view: {"UUID": str(uuid_of(view.name))},
     )
 
 

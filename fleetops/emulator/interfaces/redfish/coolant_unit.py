@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fleetops.emulator.identity import serial_of, uuid_of
 from fleetops.emulator.interfaces.redfish.common import (
     ENVIRONMENT,
     MANAGER,
@@ -30,6 +31,7 @@ COOLANT_UNIT = 0
 """The part that is the unit itself; its pumps follow, then its leak detector."""
 CONTROL_VALVE = frozenset({"valve_position_ratio"})
 """In the facility's water, and not in the racks' loop."""
+RATED_FILTER_HOURS = 10_000
 PG25: Resource = {
     "CoolantType": "Water",
     "AdditiveName": "Propylene glycol",
@@ -129,7 +131,8 @@ def _equipment(tree: Tree, shape: UnitShape) -> None:
 def _identity(view: View) -> Resource:
     return {
         "Name": view.name,
-        "SerialNumber": f"EMU-{view.name}",
+        "SerialNumber": serial_of(view.name),
+        "UUID": str(uuid_of(view.name)),
         "Location": {"Placement": {"Rack": view.rack}},
     }
 
@@ -156,7 +159,7 @@ def _connectors(tree: Tree, own: frozenset[str]) -> None:
             f"{path}/1",
             "CoolantConnector.v1_3_0.CoolantConnector",
             {**about, "Status": ENABLED, "CoolantConnectorType": "Pair"},
-            points=points_of(kind, "coolant_unit", COOLANT_UNIT, metrics),
+            points=points_of(kind, "coolant_unit", COOLANT_UNIT, metrics - {"health"}),
             report=ENVIRONMENT,
         )
 
@@ -193,5 +196,13 @@ def _stores(tree: Tree, shape: UnitShape) -> None:
     tree.add(
         f"{UNIT}/Filters/1",
         "Filter.v1_1_0.Filter",
-        {"Name": "Filter before the pumps", "Replaceable": True, "Status": ENABLED},
+        {
+            "Name": "Filter before the pumps",
+            "RatedServiceHours": RATED_FILTER_HOURS,
+            "Replaceable": True,
+            "HotPluggable": False,
+            "Status": ENABLED,
+        },
+        points=points_of("Filter", "coolant_unit", COOLANT_UNIT, own - {"health"}),
+        report=ENVIRONMENT,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fleetops.emulator.identity import serial_of, uuid_of
 from fleetops.emulator.interfaces.redfish.common import (
     ENVIRONMENT,
     MANAGER,
@@ -38,8 +39,8 @@ THERMAL = f"{TRAY}/ThermalSubsystem"
 DETECTION = f"{THERMAL}/LeakDetection"
 PROCESSORS = f"{SYSTEM}/Processors"
 MEMORIES = f"{SYSTEM}/Memory"
-HOST = 0
-"""The part that is the host itself; its accelerators follow, then its leak detector."""
+HOST, FIRST_ACCELERATOR = 0, 1
+"""The parts that are the host itself and its first accelerator; its leak detector is the last."""
 PROCESSOR_METRICS = "ProcessorMetrics"
 MEMORY_METRICS = "MemoryMetrics"
 SENSORS = (
@@ -84,7 +85,7 @@ def host_tree(shape: HostShape) -> Tree:
     _system(tree, shape)
     _chassis(tree, shape)
     for place, name in enumerate(shape.accelerator_ids):
-        _accelerator(tree, shape, HOST + 1 + place, name)
+        _accelerator(tree, shape, FIRST_ACCELERATOR + place, name)
     if shape.leak_part is not None:
         _coolant(tree, shape)
         detector = LeakDetector(
@@ -120,7 +121,8 @@ def _system(tree: Tree, shape: HostShape) -> None:
         live=lambda view: {
             "Name": view.name,
             "HostName": view.name,
-            "SerialNumber": f"EMU-{view.name}",
+            "SerialNumber": serial_of(view.name),
+            "UUID": str(uuid_of(view.name)),
         },
     )
     tree.add_collection(PROCESSORS, "Processor", [*cpus, *shape.accelerator_ids])
@@ -181,7 +183,7 @@ def _chassis(tree: Tree, shape: HostShape) -> None:
 def _tray(view: View) -> Resource:
     return {
         "Name": f"Tray of {view.name}",
-        "SerialNumber": f"EMU-{view.name}",
+        "SerialNumber": serial_of(view.name),
         "Location": {"Placement": {"Rack": view.rack}},
     }
 
@@ -217,19 +219,22 @@ def _accelerator(tree: Tree, shape: HostShape, part: int, name: str) -> None:
     accelerator = shape.platform.accelerator
     assert accelerator is not None  # noqa: S101  it has ids
     own, path = shape.metrics["accelerator"], f"{PROCESSORS}/{name}"
+    number = part - FIRST_ACCELERATOR
     tree.add(
         path,
         "Processor.v1_22_0.Processor",
         {
             "Name": f"Accelerator {name}",
             "ProcessorType": "GPU" if accelerator.vendor in {"nvidia", "amd"} else "Accelerator",
+            "Manufacturer": accelerator.vendor,
             "Model": accelerator.model,
             "Metrics": link(f"{path}/ProcessorMetrics"),
             "EnvironmentMetrics": link(f"{path}/EnvironmentMetrics"),
         },
         points=points_of("Processor", "accelerator", part, own, oem=shape.oem),
         live=lambda view: {
-            "SerialNumber": f"EMU-{view.name}-{name}",
+            "SerialNumber": serial_of(f"{view.name}/gpu{number}"),
+            "UUID": str(uuid_of(f"{view.name}/gpu{number}")),
             "Status": _state(view, part),
         },
     )

@@ -27,7 +27,7 @@ from fleetops.emulator.interfaces.redfish.coolant_unit import UNIT, UnitShape, c
 from fleetops.emulator.interfaces.redfish.firmware import Firmware
 from fleetops.emulator.interfaces.redfish.host import SYSTEM, HostShape, host_tree
 from fleetops.emulator.interfaces.redfish.power_shelf import SHELF, ShelfShape, power_shelf_tree
-from fleetops.emulator.interfaces.redfish.quirks import QUIRKS, Quirk
+from fleetops.emulator.interfaces.redfish.quirks import Manners
 from fleetops.emulator.interfaces.redfish.service import Account, RedfishService
 from fleetops.emulator.interfaces.redfish.tree import ROOT, Tree
 from fleetops.emulator.log_lines import LogLine
@@ -50,18 +50,14 @@ ORIGINS: Mapping[Kind, str] = {
 
 
 class RedfishInterface(ServedInterface):
-    """The management controllers of all that speak Redfish.
-
-    Its variants are ``plain``, by the standard alone, and ``odd``, with all quirks there are;
-    without one, each device has those of its profile.
-    """
+    """The management controllers of all that speak Redfish; its variants are their manners."""
 
     interface: ClassVar[Interface] = Interface.REDFISH
-    variant: ClassVar[str] = ""
 
     def __init__(self, surroundings: Surroundings, selection: Selection) -> None:
         """Makes the trees, one for each kind of controller; opens nothing."""
         super().__init__(surroundings, selection)
+        self._manners = self.variant(Manners.BY_PROFILE)
         self.controllers = (*self._hosts(), *self._coolant_units(), *self._power_shelves())
         self._by_name = {one.name: one for one in self.controllers}
         self._firmware = Firmware(self.controllers, surroundings.fleet.tables)
@@ -193,7 +189,7 @@ class RedfishInterface(ServedInterface):
         parts = self._parts_of_host(group, group.hosts.start)
         metrics = {part.device_class: self._metrics(part) for part in parts}
         leak = len(parts) - 1 if group.platform.cooling.medium is Cooling.LIQUID else None
-        quirks = self._quirks(group.platform.name)
+        quirks = self._manners.quirks_of(group.platform.name)
         return HostShape(group.platform, metrics, leak, self._is_nvidia, quirks)
 
     @property
@@ -218,7 +214,9 @@ class RedfishInterface(ServedInterface):
             parts = self._parts("coolant_unit", loop.name, *pumps, f"{loop.name}/leak0")
             if loop.unit.name not in trees:
                 metrics = self._metrics_by_part(parts)
-                shape = UnitShape(loop.unit, len(pumps), metrics, self._quirks(loop.unit.name))
+                shape = UnitShape(
+                    loop.unit, len(pumps), metrics, self._manners.quirks_of(loop.unit.name)
+                )
                 trees[loop.unit.name] = coolant_unit_tree(shape)
             managed = Managed("coolant_unit", loop.name, loop.rack)
             yield self._controller(managed, trees[loop.unit.name], parts)
@@ -231,7 +229,7 @@ class RedfishInterface(ServedInterface):
             parts = self._parts("power_unit", shelf.name, *supplies, *batteries)
             if shelf.power.name not in trees:
                 metrics = self._metrics_by_part(parts)
-                quirks = self._quirks(shelf.power.name)
+                quirks = self._manners.quirks_of(shelf.power.name)
                 shape = ShelfShape(shelf.power, len(supplies), len(batteries), metrics, quirks)
                 trees[shelf.power.name] = power_shelf_tree(shape)
             managed = Managed("power_shelf", shelf.name, shelf.rack)
@@ -240,14 +238,6 @@ class RedfishInterface(ServedInterface):
     def _parts(self, device_class: str, *devices: str) -> list[Part]:
         index = self.table(device_class).roster.index
         return [Part(device_class, index[device]) for device in devices]
-
-    def _quirks(self, profile: str) -> frozenset[Quirk]:
-        match self.surroundings.variants.get(self.interface, self.variant):
-            case "plain":
-                return frozenset()
-            case "odd":
-                return frozenset(Quirk)
-        return QUIRKS.get(profile, frozenset())
 
     def _metrics(self, part: Part) -> frozenset[str]:
         return frozenset(self.table(part.device_class).metrics_of(part.row))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fleetops.emulator.identity import serial_of, uuid_of
 from fleetops.emulator.interfaces.redfish.common import (
     ENVIRONMENT,
     MANAGER,
@@ -134,7 +135,8 @@ def _equipment(tree: Tree, shape: ShelfShape) -> None:
 def _identity(view: View) -> Resource:
     return {
         "Name": view.name,
-        "SerialNumber": f"EMU-{view.name}",
+        "SerialNumber": serial_of(view.name),
+        "UUID": str(uuid_of(view.name)),
         "Location": {"Placement": {"Rack": view.rack}},
     }
 
@@ -192,7 +194,7 @@ def _supply(tree: Tree, shape: ShelfShape, name: str, part: int) -> None:
         },
         points=points_of("PowerSupply", "power_unit", part, own),
         live=lambda view: {
-            "SerialNumber": f"EMU-{view.name}-{name}",
+            "SerialNumber": serial_of(f"{view.name}/psu{part}"),
             "Status": {"State": works if view.is_present(part) else "Absent"},
         },
     )
@@ -213,10 +215,12 @@ def _battery(tree: Tree, own: frozenset[str], name: str, part: int) -> None:
         {
             "Name": f"Battery {name}",
             "Manufacturer": "FleetOps Emulator",
+            "Model": "emulated-bbu",
             "Status": ENABLED,
             "Metrics": link(f"{path}/Metrics"),
         },
         points=points_of("Battery", "power_unit", part, own),
+        live=lambda view: {"SerialNumber": serial_of(f"{view.name}/{name.lower()}")},
     )
     tree.add(
         f"{path}/Metrics",

@@ -39,6 +39,26 @@ class Quirk(StrEnum):
     """A supply that works is in the State ``Standby``, which the standard does not have."""
 
 
+class Manners(StrEnum):
+    """The variants of the interface: who has which quirks."""
+
+    BY_PROFILE = "by_profile"
+    """Each device those of its profile (:data:`QUIRKS`)."""
+    PLAIN = "plain"
+    """Nobody any."""
+    ODD = "odd"
+    """Everybody all."""
+
+    def quirks_of(self, profile: str) -> frozenset[Quirk]:
+        """The quirks of a device of a profile."""
+        match self:
+            case Manners.PLAIN:
+                return frozenset()
+            case Manners.ODD:
+                return frozenset(Quirk)
+        return QUIRKS.get(profile, frozenset())
+
+
 QUIRKS: Final[Mapping[str, frozenset[Quirk]]] = MappingProxyType(
     {
         # captured GB300 trays (Supermicro)

@@ -28,6 +28,7 @@ from fleetops.emulator.interfaces.redfish.sessions import IDLE_SECONDS, Session
 from fleetops.emulator.interfaces.redfish.tree import MAX_EXPAND_LEVELS, ROOT, Resource, link
 
 MAX_BODY_BYTES = 64 * 1024
+MAX_DIGITS = 9
 SESSION_SERVICE = f"{ROOT}/SessionService"
 SESSIONS = f"{SESSION_SERVICE}/Sessions"
 OPEN_PATHS = frozenset({"/redfish", ROOT, f"{ROOT}/odata"})
@@ -245,7 +246,7 @@ def _queried(controller: Controller, resource: Resource, query: str) -> Resource
 
 
 def _number(name: str, text: str) -> int:
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > MAX_DIGITS:
         raise _unsupported(name, text)
     return int(text)
 

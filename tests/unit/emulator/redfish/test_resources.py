@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 
+from fleetops.emulator.identity import uuid_of
+from fleetops.emulator.interfaces.base import select
+from fleetops.emulator.interfaces.dcgm import DcgmInterface
 from fleetops.emulator.interfaces.redfish.tree import ROOT
+from fleetops_schemas.platforms import Interface
 from tests.unit.emulator.redfish.bench import Bench
 
 TRAY = "Chassis/Tray"
@@ -89,6 +93,20 @@ def test_an_accelerator_that_is_gone_is_absent_and_says_nothing(bench: Bench) ->
     assert other["TemperatureCelsius"]["Reading"] > 30.0
 
 
+def test_an_accelerator_is_the_same_in_band_and_out_of_band(bench: Bench) -> None:
+    own = bench.get("node001", GPU)["UUID"]
+    assert own == str(uuid_of("node001/gpu3"))
+    assert own != bench.get("node002", GPU)["UUID"]
+    around = bench.redfish.surroundings
+    dcgm = DcgmInterface(around, select(bench.fleet.site, Interface.DCGM))
+    (line,) = (
+        line
+        for line in dcgm.text("node001").splitlines()
+        if line.startswith("DCGM_FI_DEV_GPU_TEMP{") and 'gpu="3"' in line
+    )
+    assert f'UUID="GPU-{own}"' in line
+
+
 def test_a_host_that_is_off_keeps_its_controller(bench: Bench) -> None:
     bench.strikes.append(("down", 1, 1.0))
     asyncio.run(bench.tick())
@@ -108,6 +126,42 @@ def test_a_coolant_unit_balances_its_heat(bench: Bench) -> None:
     expected = shown["FlowLitersPerMinute"] / 60.0 * 1.03 * 3.97 * warming
     assert shown["HeatRemovedkW"] == pytest.approx(expected, rel=0.06), "a quarter kelvin of five"
     assert connector["RatedFlowLitersPerMinute"] > 10.0
+
+
+@pytest.mark.parametrize(
+    ("path", "properties"),
+    [
+        (
+            "SecondaryCoolantConnectors/1",
+            "FlowLitersPerMinute RatedFlowLitersPerMinute SupplyTemperatureCelsius "
+            "ReturnTemperatureCelsius DeltaTemperatureCelsius SupplyPressurekPa ReturnPressurekPa "
+            "DeltaPressurekPa HeatRemovedkW Coolant CoolantConnectorType",
+        ),
+        (
+            "PrimaryCoolantConnectors/1",
+            "FlowLitersPerMinute RatedFlowLitersPerMinute SupplyTemperatureCelsius "
+            "ReturnTemperatureCelsius DeltaTemperatureCelsius HeatRemovedkW",
+        ),
+        ("Pumps/2", "PumpSpeedPercent PumpType"),
+        ("Reservoirs/1", "FluidLevelStatus FluidLevelPercent CapacityLiters ReservoirType"),
+        ("Filters/1", "ServiceHours RatedServiceHours Replaceable HotPluggable"),
+        ("LeakDetection/LeakDetectors/leak0", "DetectorState LeakDetectorType Status"),
+    ],
+)
+def test_a_coolant_unit_tells_what_ocps_baseline_asks_of_it(
+    bench: Bench, path: str, properties: str
+) -> None:
+    """CoolantDistributionUnit 1.0: its telemetry; the primary's pressures are not modelled."""
+    shown = bench.get("cdu1", f"{UNIT}/{path}")
+    blank = [name for name in properties.split() if shown.get(name) in (None, {"Reading": None})]
+    assert blank == []
+
+
+def test_the_primary_takes_the_racks_heat_and_the_pumps(bench: Bench) -> None:
+    given = bench.get("cdu1", f"{UNIT}/SecondaryCoolantConnectors/1")["HeatRemovedkW"]["Reading"]
+    taken = bench.get("cdu1", f"{UNIT}/PrimaryCoolantConnectors/1")["HeatRemovedkW"]["Reading"]
+    pumps = bench.get("cdu1", f"{UNIT}/EnvironmentMetrics")["PowerWatts"]["Reading"] / 1e3
+    assert taken == pytest.approx(given + pumps, rel=0.06)
 
 
 def test_a_shelf_adds_up_and_one_supply_may_fail(bench: Bench) -> None:
