@@ -185,10 +185,11 @@ class _Builder:
         width = max(3, len(str(count)))
         names = [f"{prefix}{number:0{width}d}" for number in range(1, count + 1)]
         if self._given_names is not None and group.role in COMPUTE:
-            if len(set(self._given_names)) != emulated:
+            given = set(self._given_names)
+            if len(given) != emulated or len(self._given_names) != emulated:
                 raise ConfigError(
-                    f"{len(set(self._given_names))} host names for {emulated} hosts; "
-                    f"give exactly {emulated} different names, or change --scale"
+                    f"{len(given)} different host names of {len(self._given_names)} for {emulated} "
+                    f"hosts; give exactly {emulated} different names, or change --scale"
                 )
             names[:emulated] = self._given_names
         return names
