@@ -46,7 +46,7 @@ ORIGINS: Mapping[Kind, str] = {
     "coolant_unit": f"{ROOT}/{UNIT}",
     "power_shelf": f"{ROOT}/{SHELF}",
 }
-"""What a message is about that does not say."""
+"""What messages are about that others write."""
 
 
 class RedfishInterface(ServedInterface):
@@ -141,25 +141,15 @@ class RedfishInterface(ServedInterface):
 
     @override
     def tell(self, line: LogLine) -> None:
-        if line.log == "management":
-            self.note(line.owner, line.severity, line.message_id, line.text)
-
-    def note(
-        self, device: str, severity: str, message_id: str, text: str, origin: str = ""
-    ) -> None:
-        """Writes into the log of what manages a host, coolant unit or shelf; others have none.
-
-        Args:
-            device: name of the host, unit or shelf.
-            severity: ``OK``, ``Warning`` or ``Critical``.
-            message_id: ``REGISTRY.MAJOR.MINOR.KEY``.
-            text: of the message.
-            origin: URI of the resource that it is about; the system or equipment without it.
-        """
-        if controller := self._by_name.get(device):
-            now = self.surroundings.clock.now()
+        """Writes into the log of what manages a host, coolant unit or shelf; others have none."""
+        controller = self._by_name.get(line.owner)
+        if line.log == "management" and controller is not None:
             controller.log.write(
-                now, severity, message_id, text, origin=origin or ORIGINS[controller.kind]
+                self.surroundings.clock.now(),
+                line.severity,
+                line.message_id,
+                line.text,
+                origin=ORIGINS[controller.kind],
             )
 
     @override

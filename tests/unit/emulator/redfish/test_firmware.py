@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from fleetops.emulator.interfaces.redfish.tree import ROOT
+from fleetops.emulator.log_lines import LogLine
 from tests.unit.emulator.redfish.bench import Bench
 
 DETECTOR = f"{ROOT}/Chassis/Tray/ThermalSubsystem/LeakDetection/LeakDetectors/leak0"
@@ -99,8 +100,13 @@ def test_a_controller_that_was_down_notes_later_what_it_finds(bench: Bench) -> N
     assert keys(bench, "node001") == ["LeakDetectedCritical"]
 
 
-def test_others_may_write_into_a_log(bench: Bench) -> None:
-    bench.redfish.note("cdu1", "Warning", "Environmental.1.4.FluidQualityWarning", "Cloudy.")
-    bench.redfish.note("leaf1", "Warning", "Fabric.1.0.PortDown", "It has no controller here.")
+def test_faults_write_into_the_log_of_what_they_strike(bench: Bench) -> None:
+    cloudy, key = "Cloudy.", "Environmental.1.4.FluidQualityWarning"
+    for owner in ("cdu1", "leaf1"):  # a leaf switch has no controller here
+        line = LogLine(0.0, "management", owner, cloudy, message_id=key, severity="Warning")
+        bench.redfish.tell(line)
+    bench.redfish.tell(LogLine(0.0, "kernel", "node001", "Said by the kernel."))
     (entry,) = bench.controller("cdu1").log
-    assert (entry.message, entry.origin) == ("Cloudy.", f"{ROOT}/ThermalEquipment/CDUs/1")
+    assert (entry.message_id, entry.message, entry.severity) == (key, cloudy, "Warning")
+    assert entry.origin == f"{ROOT}/ThermalEquipment/CDUs/1"
+    assert keys(bench, "node001") == []
