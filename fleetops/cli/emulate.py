@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 
 from fleetops.cli import output
+from fleetops.core.clock import SystemClock
 from fleetops.core.errors import ConfigError, FleetOpsError
+from fleetops.emulator.process import Options, run
 from fleetops_schemas.clusters import Cluster
 from fleetops_schemas.fleet_profiles import cluster_of
 from fleetops_schemas.platforms import Platform
@@ -51,6 +53,13 @@ def emulate(
         Path, typer.Option(help="Endpoints, configuration, logs and trees go here.")
     ] = Path(".fleetops/emulated"),
     port: Annotated[int, typer.Option(help="Of text and control; 0 takes any free one.")] = 0,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="INTERFACE=SHAPE",
+            help="rackmon=rtu: serial lines for gateways; facility=older: the older topics.",
+        ),
+    ] = None,
     check: Annotated[
         str | None,
         typer.Option(
@@ -71,7 +80,18 @@ def emulate(
     elif check is not None:
         _check(check, scale)
     else:
-        _run(cluster, scale, seed, tick_seconds, fault or [], state_dir, port)
+        _run(
+            Options(
+                state_dir=state_dir,
+                cluster=cluster,
+                scale=scale,
+                seed=seed,
+                tick_seconds=tick_seconds,
+                faults=tuple(fault or ()),
+                port=port,
+                variants=tuple(variant or ()),
+            )
+        )
 
 
 def _list_profiles() -> None:
@@ -82,7 +102,7 @@ def _list_profiles() -> None:
 
 
 def _list_faults() -> None:
-    from fleetops.emulator.fault_kinds import list_faults  # noqa: PLC0415  numpy, only here
+    from fleetops.emulator.fault_listing import list_faults  # noqa: PLC0415  numpy, only here
 
     sys.stdout.write(list_faults())
 
@@ -115,27 +135,7 @@ def _check(names: str, hosts: int | None) -> None:
         raise SystemExit(1)
 
 
-def _run(
-    cluster: str,
-    scale: int | None,
-    seed: int,
-    tick_seconds: float,
-    faults: list[str],
-    state_dir: Path,
-    port: int,
-) -> None:
-    from fleetops.core.clock import SystemClock  # noqa: PLC0415  below: what emulation needs
-    from fleetops.emulator.process import Options, run  # noqa: PLC0415
-
-    options = Options(
-        cluster=cluster,
-        scale=scale,
-        seed=seed,
-        tick_seconds=tick_seconds,
-        faults=tuple(faults),
-        state_dir=state_dir,
-        port=port,
-    )
+def _run(options: Options) -> None:
     try:
         asyncio.run(run(options, SystemClock()))
     except OSError as error:  # a port in use, a folder not writable

@@ -50,9 +50,13 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         "--scheduler-token-file", type=Path, help="file with the bearer token to demand"
     )
     parser.add_argument("--port", type=int, default=0, help="of control, scheduler and text")
+    parser.add_argument(
+        "--variant", dest="variants", action="append", default=[], help="INTERFACE=SHAPE"
+    )
     values = vars(parser.parse_args(arguments))
     values["with_scheduler"] = values.pop("scheduler") == "emulated"
-    values["faults"] = tuple(values["faults"])
+    for name in ("faults", "variants"):
+        values[name] = tuple(values[name])
     return Options(**values)
 
 

@@ -21,12 +21,13 @@ from fleetops.emulator.fault_schedule import Fault, FaultSchedule
 from fleetops.emulator.model.fleet import Fleet, FleetOptions
 from fleetops.emulator.realtime import Emulation
 from fleetops.emulator.scenario import load_scenario, parse_fault
-from fleetops.emulator.scheduler import EmulatedScheduler, HeldNodes
+from fleetops.emulator.scheduler import scheduler_of
 from fleetops.emulator.scheduler_api import scheduler_routes
 from fleetops.emulator.serving import Serving
 from fleetops.emulator.site import build_site
 from fleetops_schemas.clusters import Cluster
 from fleetops_schemas.fleet_profiles import cluster_of
+from fleetops_schemas.platforms import Interface
 from fleetops_schemas.profiles import ProfileError
 
 IDLE_SECONDS = 0.25
@@ -56,6 +57,8 @@ class Options:
     """False: a real scheduler holds the nodes, none is served here."""
     scheduler_token_file: Path | None = None
     port: int = 0
+    variants: tuple[str, ...] = ()
+    """``INTERFACE=SHAPE`` where an interface has several: ``rackmon=rtu``, ``facility=older``."""
 
 
 async def run(options: Options, clock: Clock, stop: asyncio.Event | None = None) -> None:
@@ -75,7 +78,13 @@ async def run(options: Options, clock: Clock, stop: asyncio.Event | None = None)
     if options.with_scheduler:
         routes += scheduler_routes(emulation.scheduler, token.get_secret_value() if token else None)
     async with Serving(
-        emulation.fleet, options.state_dir, clock, routes=routes, port=options.port
+        emulation.fleet,
+        options.state_dir,
+        clock,
+        routes=routes,
+        port=options.port,
+        variants=parse_variants(options.variants),
+        scheduler=emulation.scheduler if options.with_scheduler else None,
     ) as serving:
         emulation.schedule.on_line.append(serving.tell)
         content = describe(emulation, serving, with_scheduler=options.with_scheduler)
@@ -118,14 +127,7 @@ def make_emulation(options: Options, clock: Clock) -> Emulation:
     )
     schedule = FaultSchedule(fleet_options)
     fleet = Fleet(fleet_options, schedule.disturb)
-    scheduler = EmulatedScheduler(
-        [placement.host for placement in site.standing if placement.accelerators],
-        [
-            HeldNodes(job.id, job.workload.name, tuple(site.hosts[host] for host in job.hosts))
-            for job in fleet.state.jobs.jobs
-        ],
-        clock,
-    )
+    scheduler = scheduler_of(fleet, clock)
     faults = [with_target(fault, site, fleet.state.jobs) for fault in _faults(options)]
     return Emulation(fleet, schedule, scheduler, faults, clock)
 
@@ -145,3 +147,22 @@ def load_cluster(name: str) -> Cluster:
 def _faults(options: Options) -> Sequence[Fault]:
     scripted = load_scenario(options.scenario).faults if options.scenario else ()
     return (*scripted, *map(parse_fault, options.faults))
+
+
+def parse_variants(texts: Sequence[str]) -> dict[Interface, str]:
+    """Shapes of interfaces as people write them: ``rackmon=rtu``.
+
+    Raises:
+        ConfigError: one names no interface.
+    """
+    found = {}
+    for text in texts:
+        name, _, shape = text.partition("=")
+        try:
+            found[Interface(name)] = shape
+        except ValueError:
+            there = ", ".join(one.value for one in Interface)
+            raise ConfigError(
+                f"--variant {text}: no interface {name!r}; there are: {there}"
+            ) from None
+    return found

@@ -7,17 +7,20 @@ as Slurm does: whoever cares has to read before writing.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from fleetops.core.clock import Clock
 from fleetops.core.errors import InputError, NotFoundError, RefusedError
+from fleetops.emulator.model.fleet import Fleet
 from fleetops_schemas.records import Job, NodeState
 
 PARTITION = "train"
 MAX_CALLS = 10_000
+NOT_RESPONDING, CONTROLLER = "Not responding", "slurm"
+"""The reason that Slurm gives by itself, and in whose name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Call:
 
 
 class HeldNodes(NamedTuple):
-    """A job and the nodes that it holds for good."""
+    """A job and the nodes that it holds."""
 
     id: str
     name: str
@@ -51,8 +54,9 @@ class EmulatedScheduler:
     def __init__(self, nodes: Sequence[str], jobs: Sequence[HeldNodes], clock: Clock) -> None:
         """All nodes in service."""
         self._nodes = tuple(nodes)
-        self._jobs = tuple(jobs)
+        self._jobs = {job.id: job for job in jobs}
         self._job_of = {node: job.id for job in jobs for node in job.nodes}
+        self._lost_at: dict[str, datetime] = {}
         self._clock = clock
         self._started_at = clock.now()
         self._drains: dict[str, _Drain] = {}
@@ -69,7 +73,7 @@ class EmulatedScheduler:
         return [self._state(node) for node in self._nodes]
 
     def jobs(self) -> list[Job]:
-        """Every job, running."""
+        """Every job that runs."""
         return [
             Job(
                 id=job.id,
@@ -80,8 +84,27 @@ class EmulatedScheduler:
                 started_at=self._started_at,
                 observed_at=self._clock.now(),
             )
-            for job in self._jobs
+            for job in self._jobs.values()
+            if job.nodes
         ]
+
+    def hold(self, job_id: str, nodes: Sequence[str]) -> None:
+        """The job holds these nodes from now on; it runs no longer where there are none.
+
+        Raises:
+            NotFoundError: there is no such job.
+        """
+        job = self._jobs.get(job_id)
+        if job is None:
+            raise NotFoundError(f"no job {job_id!r}; there are: {', '.join(self._jobs)}")
+        if job.nodes != tuple(nodes):
+            self._jobs[job_id] = job._replace(nodes=tuple(nodes))
+            self._job_of = {node: one.id for one in self._jobs.values() for node in one.nodes}
+
+    def lose(self, nodes: Collection[str]) -> None:
+        """These nodes do not respond, and all others do."""
+        now = self._clock.now()
+        self._lost_at = {node: self._lost_at.get(node, now) for node in nodes}
 
     def drain(self, node: str, reason: str, by: str) -> None:
         """Lets no new work onto the node.
@@ -118,12 +141,18 @@ class EmulatedScheduler:
 
     def _state(self, node: str) -> NodeState:
         drain = self._drains.get(node)
+        if drain is None and node in self._lost_at:
+            drain = _Drain(NOT_RESPONDING, CONTROLLER, self._lost_at[node])
         job = self._job_of.get(node)
-        states = ("IDLE" if job is None else "ALLOCATED", *(("DRAIN",) if drain else ()))
+        base = "IDLE" if job is None else "ALLOCATED"
+        states = (
+            *(("DOWN", "NOT_RESPONDING") if node in self._lost_at else (base,)),
+            *(("DRAIN",) if node in self._drains else ()),
+        )
         return NodeState(
             node=node,
             states=states,
-            drained=drain is not None,
+            drained=node in self._drains,
             busy=job is not None,
             reason=drain.reason if drain else "",
             reason_by=drain.by if drain else "",
@@ -132,3 +161,16 @@ class EmulatedScheduler:
             partition=PARTITION,
             observed_at=self._clock.now(),
         )
+
+
+def scheduler_of(fleet: Fleet, clock: Clock) -> EmulatedScheduler:
+    """The scheduler of a fleet: its hosts with accelerators are nodes, its jobs hold some."""
+    site = fleet.site
+    return EmulatedScheduler(
+        [placement.host for placement in site.standing if placement.accelerators],
+        [
+            HeldNodes(job.id, job.workload.name, tuple(site.hosts[host] for host in job.hosts))
+            for job in fleet.state.jobs.jobs
+        ],
+        clock,
+    )

@@ -26,6 +26,7 @@ from fleetops.core.config import BusConfig, IngestConfig, StoreConfig
 from fleetops.core.errors import FleetOpsError
 from fleetops.emulator.interfaces.base import Carried, ServedInterface
 from fleetops.emulator.model.fleet import Fleet, FleetOptions
+from fleetops.emulator.scheduler import scheduler_of
 from fleetops.emulator.serving import Serving
 from fleetops.emulator.site import build_site
 from fleetops.ingest.service import IngestService
@@ -163,7 +164,8 @@ class _Check:
 
     async def _run(self) -> list[CheckRow]:
         rows: list[CheckRow] = []
-        async with Serving(self._fleet, self._folder, self._clock) as serving:
+        scheduler = scheduler_of(self._fleet, self._clock)
+        async with Serving(self._fleet, self._folder, self._clock, scheduler=scheduler) as serving:
             for served in serving.interfaces:
                 rows += await self._interface(served)
         return rows
