@@ -16,12 +16,12 @@ from fleetops.core.errors import ConfigError
 from fleetops.emulator.fault_kinds import FaultKind, fault_kind, fault_kinds
 from fleetops.emulator.fault_places import Places
 from fleetops.emulator.fault_schedule import Fault
+from fleetops.emulator.fault_suits import host_suits, port_suits, switch_suits
 from fleetops.emulator.fault_targets import Model, Target, TargetKind
 from fleetops.emulator.groups import NONE
 from fleetops.emulator.model.effects import COLLECTORS
 from fleetops.emulator.model.fleet import DAY_SECONDS, FleetOptions
 from fleetops.emulator.model.jobs import Jobs
-from fleetops_schemas.platforms import Cooling
 
 MIX_FILE = "fault_mix.yaml"
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -194,9 +194,8 @@ class _Sampler:
 
     def _host(self, kind: FaultKind) -> Target | None:
         """A host with accelerators, cooled as the kind wants it."""
-        site, at = self._places.site, self._one(self._hosts)
-        wet = site.loop_of_host[at] != NONE
-        fits = kind.cooling is None or (kind.cooling is Cooling.LIQUID) == bool(wet)
+        at = self._one(self._hosts)
+        fits = host_suits(self._places.site, at, kind.only)
         return Target(host_index=at) if fits and self._with_accelerators(at) else None
 
     def _accelerator(self, _kind: FaultKind) -> Target | None:
@@ -208,16 +207,22 @@ class _Sampler:
         number = at - int(np.searchsorted(site.host_of_accelerator, host))
         return Target(host_index=host, accelerator=number)
 
-    def _port(self, _kind: FaultKind) -> Target | None:
-        """A back-end port of a host, with its accelerator's traffic."""
-        ports = self._places.site.ports
-        own = np.flatnonzero(ports.accelerator_of != NONE)
+    def _port(self, kind: FaultKind) -> Target | None:
+        """A back-end port of a host, or any with a module where that is asked for."""
+        site = self._places.site
+        ports = site.ports
+        wanted = ports.peer != NONE if kind.only.module else ports.accelerator_of != NONE
+        own = [at for at in np.flatnonzero(wanted).tolist() if port_suits(site, at, kind.only)]
         at = self._one(len(own))
-        return Target(port=ports.names[own[at]]) if len(own) else None
+        return Target(port=ports.names[own[at]]) if own else None
 
     def _switch(self, kind: FaultKind) -> Target | None:
-        leaf = kind.kind == "leaf_switch_dead"
-        fitting = [one.name for one in self._places.site.switches if one.is_leaf == leaf]
+        site = self._places.site
+        fitting = [
+            one.name
+            for index, one in enumerate(site.switches)
+            if switch_suits(site, index, kind.only)
+        ]
         at = self._one(len(fitting))
         return Target(switch=fitting[at]) if fitting else None
 

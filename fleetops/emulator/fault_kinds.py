@@ -147,6 +147,17 @@ class Log(Model):
         return self
 
 
+class Suits(Model):
+    """What a target has to be like; nothing is asked where nothing is said."""
+
+    cooling: Cooling | None = None
+    """Of the host."""
+    tier: Literal["leaf", "spine"] | None = None
+    """Of the switch."""
+    module: bool = False
+    """The port has an optical module: copper has no light."""
+
+
 class Source(Model):
     """Where the shape of a fault comes from."""
 
@@ -162,8 +173,8 @@ class FaultKind(Model):
     category: Category
     about: str
     target: TargetKind
-    cooling: Cooling | None = None
-    """Only hosts that are cooled so can have it."""
+    only: Suits = Suits()
+    """Which targets can have it."""
     source: Source
     parameters: dict[Identifier, Parameter] = Field(default_factory=dict)
     shape: Shape = Shape()

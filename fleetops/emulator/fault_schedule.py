@@ -29,6 +29,7 @@ from fleetops.emulator.fault_logs import LogWriter, PlannedLog
 from fleetops.emulator.fault_places import Place, Places
 from fleetops.emulator.fault_reach import devices_within
 from fleetops.emulator.fault_shapes import Course, number_of
+from fleetops.emulator.fault_suits import check_suits
 from fleetops.emulator.fault_targets import Model, Target, resolve
 from fleetops.emulator.fault_truth import Judgement
 from fleetops.emulator.groups import Indices, indices
@@ -122,6 +123,7 @@ class FaultSchedule:
         words = kind.check(fault.parameters)
         try:
             place = resolve(self.places, kind.target, fault.target)
+            check_suits(self.places, place, kind.only)
         except ConfigError as error:
             raise ConfigError(f"fault {fault.kind}: {error}") from error
         numbers = kind.numbers(words)
