@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from fleetops.emulator.interfaces.redfish.service import MAX_BODY_BYTES, SESSIONS
 from fleetops.emulator.interfaces.redfish.sessions import IDLE_SECONDS, MAX_SESSIONS
@@ -170,5 +173,30 @@ def test_a_controller_that_is_down_answers_nobody(bench: Bench) -> None:
         bench.strikes.clear()
         await bench.tick()
         assert (await client.get(SYSTEM)).status_code == 200
+
+    with_client(bench, act)
+
+
+PATHS = ("", "/Systems/1", "/Systems/1/Processors", "/SessionService/Sessions", "/EventService/SSE")
+NAMES = ("$expand", "$skip", "$top", "$filter")
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    path=st.one_of(st.sampled_from(PATHS), st.text(max_size=30).map(lambda text: f"/{text}")),
+    query=st.dictionaries(st.sampled_from(NAMES), st.text(max_size=30), min_size=1),
+    header=st.sampled_from(["X-Auth-Token", "Authorization", "If-None-Match", "Last-Event-ID"]),
+    value=st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40),
+)
+def test_no_request_breaks_it(
+    bench: Bench, path: str, query: dict[str, str], header: str, value: str
+) -> None:
+    """Nonsense is answered with an error of the client's; only a stream would never end."""
+    bench.controller("node001").close()
+
+    async def act(client: httpx.AsyncClient) -> None:
+        address = f"{ROOT}{quote(path)}"
+        answer = await client.get(address, params=query, headers={header: value})
+        assert answer.status_code in {200, 304, 400, 401, 404}
 
     with_client(bench, act)
