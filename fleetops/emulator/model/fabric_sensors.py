@@ -118,7 +118,7 @@ class FabricSensors:
         output = self.switch_watts[owner] / self._supplies[owner]
         volts = MAINS_VOLTS + self._noise(len(owner), 0.4)
         taken = output / SUPPLY_EFFICIENCY
-        load = output / np.maximum((self._busy + self._optics_watts)[owner], 1.0)
+        load = self.switch_watts / np.maximum(self._busy + self._optics_watts, 1.0)
         columns: dict[str, Floats] = {
             "input_voltage_volts": volts,
             "input_power_watts": taken,
@@ -127,7 +127,7 @@ class FabricSensors:
             "output_power_watts": output,
             "output_current_amperes": output / SUPPLY_VOLTS,
             "hotspot_temperature_celsius": AMBIENT_CELSIUS
-            + SUPPLY_KELVIN * (0.5 + 0.5 * load * self._supplies[owner]),
+            + SUPPLY_KELVIN * (0.5 + 0.5 * load[owner]),
             "fan_speed_rpm": ((0.4 + 0.3 * self._state.switch_load) * self._fan_rpm)[owner],
             "health": np.zeros(len(owner)),
         }
