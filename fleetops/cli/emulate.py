@@ -60,6 +60,10 @@ def emulate(
             help="rackmon=rtu: serial lines for gateways; facility=older: the older topics.",
         ),
     ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(help="File of what really was, for evaluation; beside --state-dir else."),
+    ] = None,
     check: Annotated[
         str | None,
         typer.Option(
@@ -90,6 +94,7 @@ def emulate(
                 faults=tuple(fault or ()),
                 port=port,
                 variants=tuple(variant or ()),
+                truth_file=truth,
             )
         )
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from starlette.routing import BaseRoute
+
 from fleetops.core import hostlist
 from fleetops.core.clock import Clock
 from fleetops.core.config import secret
@@ -25,6 +27,7 @@ from fleetops.emulator.scheduler import scheduler_of
 from fleetops.emulator.scheduler_api import scheduler_routes
 from fleetops.emulator.serving import Serving
 from fleetops.emulator.site import build_site
+from fleetops.emulator.truth import TruthFile
 from fleetops_schemas.clusters import Cluster
 from fleetops_schemas.fleet_profiles import cluster_of
 from fleetops_schemas.platforms import Interface
@@ -59,6 +62,14 @@ class Options:
     port: int = 0
     variants: tuple[str, ...] = ()
     """``INTERFACE=SHAPE`` where an interface has several: ``rackmon=rtu``, ``facility=older``."""
+    truth_file: Path | None = None
+    """Of fault episodes, for evaluation; beside ``state_dir`` without it."""
+
+    @property
+    def truth_path(self) -> Path:
+        """Where the truth is written: never in ``state_dir``, which interfaces show."""
+        folder = self.state_dir.resolve()
+        return self.truth_file or folder.with_name(f"{folder.name}.truth.jsonl")
 
 
 async def run(options: Options, clock: Clock, stop: asyncio.Event | None = None) -> None:
@@ -77,6 +88,18 @@ async def run(options: Options, clock: Clock, stop: asyncio.Event | None = None)
     routes = list(control_routes(emulation))
     if options.with_scheduler:
         routes += scheduler_routes(emulation.scheduler, token.get_secret_value() if token else None)
+    began = emulation.fleet.options.began
+    with TruthFile(options.truth_path, emulation.schedule, began, served=options.state_dir):
+        await _serve(options, emulation, clock, routes, stop)
+
+
+async def _serve(
+    options: Options,
+    emulation: Emulation,
+    clock: Clock,
+    routes: Sequence[BaseRoute],
+    stop: asyncio.Event,
+) -> None:
     async with Serving(
         emulation.fleet,
         options.state_dir,

@@ -41,16 +41,15 @@ class KernelLogInterface(ServedInterface):
 
     @override
     def collectors(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "kind": "kernel_log",
-                "name": f"kernel-{group.platform.name}",
-                "targets": [self._target(host) for host in self._selected(group)],
-                "devices": self._devices(group),
-            }
-            for group in self.site.groups
-            if self._selected(group)
-        ]
+        """One for all; hosts of other platforms than the first call their devices otherwise."""
+        groups = [group for group in self.site.groups if self._selected(group)]
+        shared = self._devices(groups[0])
+        targets = []
+        for group in groups:
+            own = self._devices(group)
+            more = {} if own == shared else {"devices": own}
+            targets += [{**self._target(host), **more} for host in self._selected(group)]
+        return [{"kind": "kernel_log", "name": "kernel", "targets": targets, "devices": shared}]
 
     @override
     async def start(self) -> None:
@@ -90,7 +89,7 @@ class KernelLogInterface(ServedInterface):
             host for host in self.selection.hosts if group.hosts.start <= host < group.hosts.stop
         ]
 
-    def _target(self, host: int) -> dict[str, str]:
+    def _target(self, host: int) -> dict[str, Any]:
         name = self.site.hosts[host]
         return {
             "name": name,

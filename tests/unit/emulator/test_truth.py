@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from fleetops.core.clock import SystemClock
 from fleetops.core.errors import ConfigError, InputError
 from fleetops.emulator.fault_schedule import Fault, FaultSchedule
 from fleetops.emulator.model.fleet import EPOCH, Fleet, FleetOptions
+from fleetops.emulator.process import Options, run
 from fleetops.emulator.site import build_site
 from fleetops.emulator.truth import Episode, TruthFile, read_truth
 from fleetops_schemas.clusters import Cluster
@@ -130,3 +133,26 @@ def test_what_is_no_truth_is_refused(tmp_path: Path, content: str | bytes) -> No
         read_truth(path)
     with pytest.raises(InputError, match="cannot read"):
         read_truth(tmp_path / "absent.jsonl")
+
+
+def test_a_process_writes_it_beside_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    options = Options(folder, scale=4, tick_seconds=0.1, faults=("leak", "xid_noise"))
+
+    async def until_written() -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(run(options, SystemClock(), stop))
+        while not (options.truth_path.exists() and options.truth_path.stat().st_size):
+            await asyncio.sleep(0.05)
+            if running.done():
+                break
+        stop.set()
+        await running
+
+    asyncio.run(asyncio.wait_for(until_written(), 30.0))
+    assert {episode.kind for episode in read_truth(tmp_path / "state.truth.jsonl")} == {
+        "leak",
+        "xid_noise",
+    }
+    assert "truth" not in "".join(path.name for path in folder.rglob("*"))
+    assert "verdict" not in (folder / "endpoints.json").read_text()
