@@ -53,6 +53,8 @@ class Placement(Section):
     workload: Identifier
     share: Figure
     """Of the compute hosts."""
+    accelerators: Figure | None = None
+    """Of each of them; all without it. The others of such a host are idle."""
 
 
 class Cluster(Profile):
@@ -64,7 +66,11 @@ class Cluster(Profile):
     groups: tuple[HostGroup, ...]
     fabric: Fabric
     jobs: tuple[Placement, ...] = ()
+    scheduler: Literal["slurm"] | None = None
+    """What places the jobs, where it answers over an interface of its own."""
     racks_per_row: int = 8
+    inlet_celsius: Figure | None = None
+    """Of the air in its hall; without it as each platform's cooling has it."""
 
     @model_validator(mode="after")
     def _jobs_fit(self) -> Self:

@@ -21,6 +21,9 @@ class Demand(Section):
     scale_up: Figure
     power: Figure
     """Share of the span from idle to rated power."""
+    kernels: Figure | None = None
+    """Share of time that a kernel runs; without it all of it where the accelerator computes, or
+    spins in a collective, and none where it rests."""
 
 
 class Phase(Section):

@@ -83,7 +83,9 @@ class Heat:
 
     def _set_accelerators(self, site: Site) -> None:
         self._tdp = by_accelerator(site, lambda one: float(one.tdp_watts))
-        self._idle = by_accelerator(site, lambda one: float(one.idle_watts))
+        self._idle = (
+            by_accelerator(site, lambda one: float(one.idle_watts)) * self._spread.idle_factor
+        )
         self._conduction = by_accelerator(site, lambda one: float(one.conduction_kelvin_per_watt))
         self._convection = by_accelerator(site, lambda one: float(one.convection_kelvin_per_watt))
         self._capacity = by_accelerator(
@@ -110,7 +112,8 @@ class Heat:
         self._board_busy = by_host(site, lambda one: float(one.board.busy_watts))
         self._fan_watts = by_host(site, lambda one: float(one.board.fan_watts))
         self._air = by_host(site, lambda one: float(one.board.air_watts_per_kelvin))
-        self._inlet = by_host(site, lambda one: float(one.cooling.inlet_celsius))
+        hall = site.cluster.inlet_celsius
+        self._inlet = by_host(site, lambda one: float(hall or one.cooling.inlet_celsius))
         self._rated = by_host(site, lambda one: one.rated_watts)
 
     def step(

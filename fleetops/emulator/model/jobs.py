@@ -7,7 +7,7 @@ alone, so that a faulty and a healthy run of one seed go through the same steps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,14 +25,17 @@ MAX_STEPS_DRAWN = 3
 """Steps drawn one by one in a tick; a longer tick skips whole steps of the same length."""
 LEAST_RATE = 0.02
 """A dead link makes collectives fifty times slower: nothing ends before somebody's time-out."""
-DEMANDS = ("compute", "memory", "network", "scale_up", "power")
+DEMANDS = ("compute", "memory", "network", "scale_up", "power", "kernels")
+SPINNING_POWER = 0.3
+"""Of the span from idle to rated power: less is drawn where no kernel runs, unless a workload says
+otherwise."""
 PHASES = ("checkpoint", "evaluation", "compile", "restore")
 """A phase that a fault forces is numbered by its place here, from 1."""
 FORCED_DEMANDS = {
-    "checkpoint": (0.0, 0.1, 0.3, 0.0, 0.2),
-    "evaluation": (0.3, 0.4, 0.1, 0.2, 0.75),
-    "compile": (0.0, 0.02, 0.0, 0.0, 0.03),
-    "restore": (0.0, 0.15, 0.4, 0.0, 0.15),
+    "checkpoint": (0.0, 0.1, 0.3, 0.0, 0.2, 0.0),
+    "evaluation": (0.3, 0.4, 0.1, 0.2, 0.75, 1.0),
+    "compile": (0.0, 0.02, 0.0, 0.0, 0.03, 0.0),
+    "restore": (0.0, 0.15, 0.4, 0.0, 0.15, 0.0),
 }
 """Where the workload has no such phase of its own (assumed), in the order of :data:`DEMANDS`."""
 
@@ -66,7 +69,9 @@ class Conditions:
 
 def vector(demand: Demand) -> Floats:
     """A demand as an array, in the order of :data:`DEMANDS`."""
-    return np.array([float(getattr(demand, name)) for name in DEMANDS])
+    runs = float(demand.compute) > 0.0 or float(demand.power) > SPINNING_POWER
+    kernels = float(runs) if demand.kernels is None else float(demand.kernels)
+    return np.array([*(float(getattr(demand, name)) for name in DEMANDS[:-1]), kernels])
 
 
 class Job:
@@ -214,17 +219,17 @@ class Job:
                 spent = skipped * self.last.step_seconds
                 self._account_step(spent)
                 left -= spent
-            number = self.last.number + skipped
-            self._current = self._draw(number + 1, conditions)
+                self.last = replace(self.last, number=self.last.number + skipped)
+            self._current = self._draw(self.last.number + 1, conditions)
             self._left_seconds = self._current.step_seconds
-            self._enter_phase(number)
+            self._enter_phase(self.last.number)
 
     def _skippable(self, left: float) -> int:
         """Whole steps that fit before the last one of the tick, up to the next phase."""
         count = int(left / self.last.step_seconds) - 1
         for phase in self.workload.phases:
             if every := int(phase.every_steps):
-                count = min(count, every - self.last.number % every)
+                count = min(count, -self.last.number % every)
         return max(count, 0)
 
     def _enter_phase(self, number: int) -> None:
@@ -350,7 +355,7 @@ def _place(site: Site, seed: int, first_id: int) -> list[Job]:
         if not held:
             break
         taken += len(held)
-        ranks = np.flatnonzero(np.isin(site.host_of_accelerator, held)).astype(np.intp)
+        ranks = _ranks(site, held, placement)
         workload = load_profile(Workload, placement.workload)
         jobs.append(
             Job(
@@ -362,6 +367,16 @@ def _place(site: Site, seed: int, first_id: int) -> list[Job]:
             )
         )
     return jobs
+
+
+def _ranks(site: Site, held: list[int], placement: Placement) -> Indices:
+    """Indices of the job's accelerators: the first of each of its hosts, or all."""
+    every = np.flatnonzero(np.isin(site.host_of_accelerator, held)).astype(np.intp)
+    if placement.accelerators is None:
+        return every
+    host = site.host_of_accelerator[every]
+    number = np.arange(len(every)) - np.searchsorted(host, host)
+    return every[number < int(placement.accelerators)]
 
 
 def _hosts_of(placement: Placement, hosts: int, left: int) -> int:

@@ -27,8 +27,11 @@ from fleetops.emulator.site import Site
 CLOCK_GRID_MEGAHERTZ = 15.0
 RESERVED_RATIO = 0.007
 """Of the accelerator's memory, kept by its driver."""
-BUSY_UTILIZATION = 1.0
-"""A spinning collective counts as a running kernel."""
+POWER_GAIN_DEVIATION = 0.025
+"""Of boards' power meters: 5 % at most (Yang, Adamek and Armour, SC'24, "Part-time power
+measurements")."""
+POWER_NOISE = 0.02
+"""Of a board's power, from reading to reading: the meter sees a part of the time (the same)."""
 AMBIENT_CELSIUS = 25.0
 ROOM_HUMIDITY = 0.45
 
@@ -49,6 +52,7 @@ class Sensors:
             "host": rng.normal(0.0, 0.3, len(site.hosts)),
             "flow": rng.normal(1.0, 0.005, len(site.hosts)),
             "loop": rng.normal(1.0, 0.003, len(site.loops)),
+            "power": rng.normal(1.0, POWER_GAIN_DEVIATION, len(site.accelerators)),
         }
         self._memory = by_accelerator(site, lambda one: float(one.memory_bytes))
         self._nominal = by_accelerator(site, lambda one: float(one.nominal_megahertz))
@@ -97,9 +101,11 @@ class Sensors:
         celsius = celsius + self._noise(count, 0.25) + effects["sensor_offset_kelvin"]
         table.put("temperature_celsius", np.where(effects["sensor_lost"] > 0, np.nan, celsius))
         table.put("memory_temperature_celsius", heat.memory_celsius + self._offset["accelerator"])
-        table.put("power_watts", np.maximum(heat.watts + self._noise(count, 1.5), 0.0))
+        seen = 1.0 + self._noise(count, POWER_NOISE)
+        table.put("power_watts", heat.watts * self._offset["power"] * seen)
         table.put("power_limit_watts", heat.power_limit_watts)
-        table.put("energy_joules", self._counted("energy", np.floor(heat.energy_joules), effects))
+        spent = np.floor(heat.energy_joules * self._offset["power"])
+        table.put("energy_joules", self._counted("energy", spent, effects))
         clock = np.where(works, self._nominal * heat.clock_ratio, self._idle_clock)
         table.put(
             "sm_clock_megahertz", np.rint(clock / CLOCK_GRID_MEGAHERTZ) * CLOCK_GRID_MEGAHERTZ
@@ -173,10 +179,11 @@ class Sensors:
         def share(name: str, factor: float = 1.0) -> Floats:
             return np.clip(demand[name] * factor * jitter, 0.0, 1.0)
 
-        busy = np.where(works & (demand["power"] > 0.0), BUSY_UTILIZATION, 0.0)
-        table.put("utilization_ratio", np.rint(busy * 100.0) / 100.0)
+        busy = np.where(works, demand["kernels"], 0.0)
+        seen = busy * (1.0 - 0.5 * np.abs(jitter - 1.0))
+        table.put("utilization_ratio", np.rint(seen * 100.0) / 100.0)
         table.put("memory_copy_utilization_ratio", np.rint(share("memory") * 100.0) / 100.0)
-        table.put("engine_active_ratio", np.where(busy > 0.0, share("power", 0.05) + 0.94, 0.0))
+        table.put("engine_active_ratio", busy * (share("power", 0.05) + 0.94))
         table.put("sm_active_ratio", share("power", 0.9))
         table.put("sm_occupancy_ratio", share("power", 0.45))
         table.put("tensor_active_ratio", share("compute"))
