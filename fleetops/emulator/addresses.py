@@ -34,7 +34,10 @@ def describe(emulation: Emulation, serving: Serving, *, with_scheduler: bool) ->
         "cluster": site.cluster.name,
         "topology": [placement.model_dump(mode="json") for placement in site.standing],
         "collectors": [
-            paced(entry, emulation.fleet.tick_seconds) for entry in serving.collectors()
+            paced(entry, emulation.fleet.tick_seconds)
+            for entry in serving.collectors()
+            # who operates the scheduler reads it already
+            if not (with_scheduler and entry["kind"] == "slurm")
         ],
         "jobs": [
             {

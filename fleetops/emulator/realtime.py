@@ -9,7 +9,7 @@ from typing import Any
 from fleetops.core.clock import Clock
 from fleetops.emulator.fault_schedule import Fault, FaultSchedule, ScheduledFault
 from fleetops.emulator.model.fleet import Fleet
-from fleetops.emulator.scheduler import EmulatedScheduler
+from fleetops.emulator.scheduler import EmulatedScheduler, follow
 
 MAX_TICKS_AT_ONCE = 40
 """Behind by more (a suspended process), the fleet lets the lost time go."""
@@ -58,6 +58,8 @@ class Emulation:
         taken = min(owed, MAX_TICKS_AT_ONCE)
         for _ in range(taken):
             self.fleet.tick()
+        if taken:
+            follow(self.scheduler, self.fleet)
         return taken
 
     @property

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+import numpy as np
+
 from fleetops.core.clock import Clock
 from fleetops.core.errors import InputError, NotFoundError, RefusedError
 from fleetops.emulator.model.fleet import Fleet
+from fleetops.emulator.model.jobs import Job as FleetJob
 from fleetops_schemas.records import Job, NodeState
 
 PARTITION = "train"
@@ -174,3 +177,18 @@ def scheduler_of(fleet: Fleet, clock: Clock) -> EmulatedScheduler:
         ],
         clock,
     )
+
+
+def follow(scheduler: EmulatedScheduler, fleet: Fleet) -> None:
+    """Tells the scheduler what became of its nodes and jobs: to be called after a tick."""
+    for job in fleet.state.jobs.jobs:
+        scheduler.hold(job.id, _held(fleet, job))
+    down = np.flatnonzero(fleet.effects["down"] > 0.0).tolist()
+    scheduler.lose([fleet.site.hosts[host] for host in down])
+
+
+def _held(fleet: Fleet, job: FleetJob) -> tuple[str, ...]:
+    """The hosts that the job holds; one that gave hosts back goes on without them."""
+    holds = fleet.state.jobs.memory_ratio[job.accelerators] > 0.0
+    hosts = np.unique(fleet.site.host_of_accelerator[job.accelerators[holds]])
+    return tuple(fleet.site.hosts[host] for host in hosts.tolist())

@@ -19,13 +19,14 @@ from fleetops.emulator.interfaces.outage import Outage
 from fleetops.emulator.interfaces.registry import build_interfaces
 from fleetops.emulator.log_lines import LogLine
 from fleetops.emulator.model.fleet import Fleet
+from fleetops.emulator.scheduler import EmulatedScheduler
 from fleetops_schemas.platforms import Interface
 
 
 class Serving:
     """Serves a fleet on loopback while it is entered. Whoever enters it moves the fleet on."""
 
-    def __init__(  # noqa: PLR0913  one parameter a choice  # noqa: PLR0913
+    def __init__(  # noqa: PLR0913  one parameter a choice
         self,
         fleet: Fleet,
         state_dir: Path,
@@ -35,6 +36,7 @@ class Serving:
         routes: Sequence[BaseRoute] = (),
         port: int = 0,
         variants: Mapping[Interface, str] | None = None,
+        scheduler: EmulatedScheduler | None = None,
     ) -> None:
         """Binds the HTTP port; nothing answers yet.
 
@@ -47,10 +49,13 @@ class Serving:
             port: of the HTTP server; 0 takes any free one.
             variants: shapes of interfaces that have several: rackmon ``tcp`` or ``rtu``, facility
                 ``pub`` or ``older``.
+            scheduler: whose nodes and jobs are shown, where the cluster's scheduler is.
         """
         self._listener = listen(port)
         self.base_url = f"http://{LOOPBACK}:{port_of(self._listener)}"
-        surroundings = Surroundings(fleet, state_dir, self.base_url, clock, variants or {})
+        surroundings = Surroundings(
+            fleet, state_dir, self.base_url, clock, variants or {}, scheduler
+        )
         self.interfaces: list[ServedInterface] = build_interfaces(surroundings, only)
         shared = [route for served in self.interfaces for route in served.routes()]
         app = Starlette(routes=[*shared, *routes], middleware=[Middleware(Outage, fleet=fleet)])

@@ -15,10 +15,13 @@ from starlette.routing import BaseRoute
 
 from fleetops.core.clock import Clock
 from fleetops.core.errors import ConfigError
+from fleetops.emulator.groups import Group
 from fleetops.emulator.log_lines import LogLine
 from fleetops.emulator.model.fleet import Fleet
 from fleetops.emulator.model.tables import Rows, Table
+from fleetops.emulator.scheduler import EmulatedScheduler
 from fleetops.emulator.site import Site
+from fleetops_schemas.clusters import COMPUTE
 from fleetops_schemas.platforms import Interface
 from fleetops_schemas.topology import host_of
 
@@ -42,14 +45,15 @@ class Selection:
 def select(site: Site, interface: Interface) -> Selection:
     """What of a site speaks the interface, as its profiles say.
 
-    Building management sees every coolant unit, whatever else that speaks.
+    Building management sees every coolant unit, whatever else that speaks; a scheduler the hosts
+    that take jobs.
     """
     sees_all = interface is Interface.FACILITY
     return Selection(
         hosts=tuple(
             host
             for group in site.groups
-            if group.platform.speaks(interface)
+            if group.platform.speaks(interface) or _is_scheduled(site, group, interface)
             for host in range(group.hosts.start, group.hosts.stop)
         ),
         loops=tuple(
@@ -68,6 +72,11 @@ def select(site: Site, interface: Interface) -> Selection:
     )
 
 
+def _is_scheduled(site: Site, group: Group, interface: Interface) -> bool:
+    named = site.cluster.scheduler == interface.value
+    return named and group.role in COMPUTE and group.platform.accelerators > 0
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What an interface is given to serve with."""
@@ -80,6 +89,8 @@ class Surroundings:
     clock: Clock
     variants: Mapping[Interface, str] = field(default_factory=dict)
     """Which of its shapes an interface takes, where it has several."""
+    scheduler: EmulatedScheduler | None = None
+    """Of the fleet's nodes, where one is emulated."""
 
 
 @dataclass(frozen=True, slots=True)

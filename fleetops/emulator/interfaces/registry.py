@@ -16,6 +16,7 @@ from fleetops.emulator.interfaces.kernel_log import KernelLogInterface
 from fleetops.emulator.interfaces.node_exporter import NodeExporterInterface
 from fleetops.emulator.interfaces.rackmon import RackmonInterface
 from fleetops.emulator.interfaces.redfish import RedfishInterface
+from fleetops.emulator.interfaces.slurm import SlurmInterface
 from fleetops.emulator.interfaces.sonic import SonicInterface
 from fleetops.emulator.interfaces.training import TrainingInterface
 from fleetops_schemas.platforms import Interface
@@ -27,6 +28,7 @@ SERVED: tuple[type[ServedInterface], ...] = (
     InfinibandInterface,
     EthernetInterface,
     TrainingInterface,
+    SlurmInterface,
     KernelLogInterface,
     RedfishInterface,
     RackmonInterface,

@@ -46,6 +46,12 @@ class InBandSensors:
         self._in_sysfs = read_from(Interface.INFINIBAND, Interface.ETHERNET)
         self._nominal = ports.gigabits_per_second[self._in_sysfs]
         self._infiniband = read_from(Interface.INFINIBAND)
+        self._accelerators = by_host(site, lambda one: float(one.accelerators))
+        self._memory = by_host(site, lambda one: float(one.board.memory_bytes))
+        self._host_of_accelerator = site.host_of_accelerator
+        self._scheduled = np.flatnonzero(
+            (self._accelerators > 0.0) & (site.cluster.scheduler is not None)
+        )
         self._amd = np.concatenate(
             [
                 np.arange(group.accelerators.start, group.accelerators.stop)
@@ -67,12 +73,26 @@ class InBandSensors:
         table.lay("power_throttle_ratio", self._amd, capped[self._amd].astype(np.float64))
 
     def hosts(self, table: Table) -> None:
-        """The hottest adapter's chip."""
+        """The hottest adapter's chip, and what a scheduler has of the hosts that take jobs."""
         if len(self._hosts):
             load = self._state.jobs.load[self._hosts]
             rise = ADAPTER_KELVIN + ADAPTER_BUSY_KELVIN * load
             celsius = self._state.heat.outlet_celsius[self._hosts] + rise
             table.lay("nic_temperature_celsius", self._hosts, celsius)
+        if len(self._scheduled):
+            scheduled = self._scheduled
+            for metric, values in (
+                ("memory_bytes", self._memory),
+                ("accelerators", self._accelerators),
+                ("allocated_accelerators", self._allocated()),
+            ):
+                table.lay(metric, scheduled, values[scheduled])
+
+    def _allocated(self) -> Floats:
+        """(hosts,) accelerators that jobs hold."""
+        jobs, owner = self._state.jobs, self._host_of_accelerator
+        held = jobs.memory_ratio > 0.0
+        return np.bincount(owner[held], minlength=len(jobs.load)).astype(np.float64)
 
     def ports(self, table: Table) -> None:
         """What sysfs has of ports, and congestion as RoCE adapters count it.
