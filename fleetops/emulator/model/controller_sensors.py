@@ -118,7 +118,7 @@ class ControllerSensors:
         table.lay("fan_speed_rpm", supplies, table["fan_speed_ratio"][supplies] * SUPPLY_FAN_RPM)
         worn = (effects["battery_health"][batteries] < WORN_RATIO).astype(np.float64)
         table.lay("health", first + batteries, WARNING * worn)
-        for metric, values in self._of_shelves(table, power).items():
+        for metric, values in self._of_shelves(power).items():
             table.lay(metric, self._shelf_rows, values[self._shelves])
 
     def _coolant_health(self, coolant: Coolant, effects: Effects) -> tuple[Floats, Floats]:
@@ -131,7 +131,7 @@ class ControllerSensors:
         np.maximum.at(units, owner, pumps)
         return units, pumps
 
-    def _of_shelves(self, table: Table, power: Power) -> dict[str, Floats]:
+    def _of_shelves(self, power: Power) -> dict[str, Floats]:
         """(shelves,) by metric: what the shelf measures at its own input and busbar."""
         owner, shelves = self._site.shelf_of_supply, len(self._site.shelves)
 

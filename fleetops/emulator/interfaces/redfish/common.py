@@ -29,10 +29,6 @@ UNITS = {
     "Voltage": "V",
     "Current": "A",
     "Percent": "%",
-    "Frequency": "Hz",
-    "EnergyJoules": "J",
-    "LiquidFlowLPM": "L/min",
-    "PressurekPa": "kPa",
 }
 """By ReadingType, in UCUM's spelling."""
 SCALES = {"Percent": 0.01}

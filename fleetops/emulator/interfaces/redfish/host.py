@@ -26,6 +26,7 @@ from fleetops.emulator.interfaces.redfish.quirks import (
 from fleetops.emulator.interfaces.redfish.telemetry import add_telemetry
 from fleetops.emulator.interfaces.redfish.tree import (
     ENABLED,
+    OK,
     Resource,
     Tree,
     View,
@@ -135,7 +136,7 @@ def _system(tree: Tree, shape: HostShape) -> None:
                 "Socket": cpu,
                 "ProcessorType": "CPU",
                 "Model": platform.processors.model,
-                "Status": {"State": "Enabled", "Health": "OK"},
+                "Status": OK,
             },
         )
 

@@ -25,7 +25,7 @@ from fleetops.emulator.interfaces.redfish.events import (
     wanted_formats,
 )
 from fleetops.emulator.interfaces.redfish.sessions import IDLE_SECONDS, Session
-from fleetops.emulator.interfaces.redfish.tree import MAX_EXPAND_LEVELS, ROOT, Resource, link
+from fleetops.emulator.interfaces.redfish.tree import MAX_EXPAND_LEVELS, OK, ROOT, Resource, link
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_DIGITS = 9
@@ -201,7 +201,7 @@ def _session_resource(controller: Controller, path: str) -> Resource | None:
             "@odata.type": "#SessionService.v1_2_0.SessionService",
             "Id": "SessionService",
             "Name": "Session Service",
-            "Status": {"State": "Enabled", "Health": "OK"},
+            "Status": OK,
             "ServiceEnabled": True,
             "SessionTimeout": int(IDLE_SECONDS),
             "Sessions": link("SessionService/Sessions"),
