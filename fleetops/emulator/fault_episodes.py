@@ -198,12 +198,14 @@ class _Sampler:
         fits = host_suits(self._places.site, at, kind.only)
         return Target(host_index=at) if fits and self._with_accelerators(at) else None
 
-    def _accelerator(self, _kind: FaultKind) -> Target | None:
+    def _accelerator(self, kind: FaultKind) -> Target | None:
         site = self._places.site
         at = self._one(len(site.accelerators))
         if not len(site.accelerators):
             return None
         host = int(site.host_of_accelerator[at])
+        if not host_suits(site, host, kind.only):
+            return None
         number = at - int(np.searchsorted(site.host_of_accelerator, host))
         return Target(host_index=host, accelerator=number)
 

@@ -152,6 +152,10 @@ class Suits(Model):
 
     cooling: Cooling | None = None
     """Of the host."""
+    vendor: Literal["nvidia", "amd", "meta", "intel"] | None = None
+    """Of the host's accelerators: others' drivers have no such code."""
+    scale_up: Literal["nvlink", "xgmi", "oam", "pcie"] | None = None
+    """Of the links between the host's accelerators."""
     tier: Literal["leaf", "spine"] | None = None
     """Of the switch."""
     module: bool = False

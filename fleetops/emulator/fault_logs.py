@@ -13,7 +13,7 @@ from fleetops.emulator.fault_places import Place, Places
 from fleetops.emulator.fault_reach import devices_within
 from fleetops.emulator.fault_shapes import Course, number_of
 from fleetops.emulator.groups import NONE, Indices
-from fleetops.emulator.kernel_lines import LEVELS, sxid_lines, xid_lines
+from fleetops.emulator.kernel_lines import LEVELS, driver_lines, sxid_lines
 from fleetops.emulator.log_lines import LogLine
 from fleetops.emulator.model.effects import Scope
 from fleetops.emulator.pci import adapter_address, pci_address
@@ -120,17 +120,8 @@ class LogWriter:
     def _kernel(self, planned: PlannedLog, device: int, at: float) -> Iterator[LogLine]:
         site, log = self._places.site, planned.log
         if log.xid is not None:
-            host = int(site.host_of_accelerator[device])
-            number = device - int(np.searchsorted(site.host_of_accelerator, host))
             code = planned.code or _drawn(log.xid, planned.rng)
-            harmless = isinstance(log.xid, dict)
-            lines = xid_lines(number, code, harmless=harmless)
-            for position, line in enumerate(lines):
-                shown = 0 if position else code
-                owner = site.hosts[host]
-                yield LogLine(
-                    at, "kernel", owner, line.text, line.level, xid=shown, accelerator=device
-                )
+            yield from self._driver(device, code, at, harmless=isinstance(log.xid, dict))
         elif log.sxid is not None:
             for line in sxid_lines(0, log.sxid):
                 yield LogLine(at, "kernel", site.hosts[device], line.text, line.level)
@@ -139,6 +130,19 @@ class LogWriter:
             if host != NONE:
                 text = log.kernel.format(**words)
                 yield LogLine(at, "kernel", site.hosts[host], text, LEVELS[log.level])
+
+    def _driver(self, device: int, code: int, at: float, *, harmless: bool) -> Iterator[LogLine]:
+        """The lines of a code; NVIDIA's first one carries it into the accelerator's readings."""
+        site = self._places.site
+        host = int(site.host_of_accelerator[device])
+        number = device - int(np.searchsorted(site.host_of_accelerator, host))
+        accelerator = site.group_of(host).platform.accelerator
+        vendor = accelerator.vendor if accelerator else ""
+        shown = code if vendor == "nvidia" else 0
+        for line in driver_lines(vendor, number, code, harmless=harmless):
+            owner = site.hosts[host]
+            yield LogLine(at, "kernel", owner, line.text, line.level, xid=shown, accelerator=device)
+            shown = 0
 
     def _words(self, device: int, scope: Scope) -> tuple[int, dict[str, str]]:
         """The host whose kernel speaks, and what its text's placeholders stand for."""

@@ -12,9 +12,16 @@ from fleetops_schemas.platforms import Cooling
 
 
 def host_suits(site: Site, host: int, only: Suits) -> bool:
-    """Whether a host is cooled as it has to be."""
+    """Whether a host is cooled and equipped as it has to be."""
+    platform = site.group_of(host).platform
     wet = bool(site.loop_of_host[host] != NONE)
-    return only.cooling is None or wet == (only.cooling is Cooling.LIQUID)
+    vendor = platform.accelerator.vendor if platform.accelerator else None
+    links = platform.scale_up.kind if platform.scale_up else None
+    return (
+        (only.cooling is None or wet == (only.cooling is Cooling.LIQUID))
+        and only.vendor in {None, vendor}
+        and only.scale_up in {None, links}
+    )
 
 
 def switch_suits(site: Site, switch: int, only: Suits) -> bool:
@@ -34,9 +41,12 @@ def check_suits(places: Places, place: Place, only: Suits) -> None:
         ConfigError: it cannot have the fault; says what could.
     """
     site = places.site
+    if place.scope in {Scope.HOST, Scope.ACCELERATOR}:
+        for host in place.extent[Scope.HOST].tolist():
+            if not host_suits(site, host, only):
+                wanted = ", ".join(map(str, only.model_dump(exclude_defaults=True).values()))
+                raise ConfigError(f"{place.name} cannot have it; name one with {wanted}")
     for device in place.devices.tolist():
-        if place.scope is Scope.HOST and not host_suits(site, device, only):
-            raise ConfigError(f"{place.name} is not cooled by {only.cooling}; name a host that is")
         if place.scope is Scope.SWITCH and not switch_suits(site, device, only):
             raise ConfigError(f"{place.name} is no {only.tier}; name one")
         if place.scope is Scope.PORT and not port_suits(site, device, only):

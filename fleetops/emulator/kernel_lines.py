@@ -41,6 +41,21 @@ HARMLESS_TEXTS = {
     74: "NVLink: fatal error detected on link 3(0x1, 0x0, 0x0, 0x0, 0x0, 0x0, 0x0)",
 }
 """Of codes in a stream of noise: bit 0 of the first register may be ignored (NVIDIA's workflow)."""
+AMD_TEXTS = {
+    13: "[gfxhub0] no-retry page fault (src_id:0 ring:24 vmid:8 pasid:32769)",
+    31: "[gfxhub0] no-retry page fault (src_id:0 ring:24 vmid:8 pasid:32769)",
+    43: "ring comp_1.0.0 timeout, but soft recovered",
+    45: "ring comp_1.0.0 timeout, but soft recovered",
+    48: "socket: 0, die: 0, 1 new uncorrectable hardware errors detected in umc block",
+    63: "socket: 0, die: 0, 1 new correctable hardware errors detected in umc block",
+    64: "RAS records:12 exceed threshold:10",
+    74: "socket: 0, die: 0, 1 new correctable hardware errors detected in xgmi_wafl block",
+    79: "GPU reset(1) failed",
+    94: "socket: 0, die: 0, 1 new uncorrectable hardware errors detected in umc block",
+    95: "socket: 0, die: 0, 1 new uncorrectable hardware errors detected in gfx block",
+    119: "GPU reset begin!",
+}
+"""What AMD's driver says of what NVIDIA's has the code for; wording of amdgpu, Linux 6.8."""
 NOISE = (
     "audit: backlog limit exceeded",
     "perf: interrupt took too long (2503 > 2500), lowering kernel.perf_event_max_sample_rate",
@@ -58,8 +73,27 @@ class KernelText:
     text: str
 
 
-def xid_lines(accelerator: int, code: int, *, harmless: bool = False) -> Iterator[KernelText]:
-    """The driver's lines for a code of the accelerator of that number in its host."""
+def driver_lines(
+    vendor: str, accelerator: int, code: int, *, harmless: bool = False
+) -> Iterator[KernelText]:
+    """What a vendor's driver says where NVIDIA's would say the code.
+
+    Of vendors without a published driver nothing is known, and nothing said.
+
+    Args:
+        vendor: of the accelerator.
+        accelerator: its number in its host.
+        code: Xid.
+        harmless: whether the code is noise.
+    """
+    if vendor == "nvidia":
+        yield from _xid_lines(accelerator, code, harmless=harmless)
+    elif vendor == "amd" and code in AMD_TEXTS:
+        text = f"amdgpu {pci_address(accelerator)}.0: amdgpu: {AMD_TEXTS[code]}"
+        yield KernelText(LEVELS["err"], text)
+
+
+def _xid_lines(accelerator: int, code: int, *, harmless: bool) -> Iterator[KernelText]:
     address = pci_address(accelerator)
     detail = XID_TEXTS.get(code, "unnamed error")
     if harmless:
@@ -80,9 +114,13 @@ def sxid_lines(switch: int, code: int) -> Iterator[KernelText]:
     )
 
 
-def boot_lines(host: str, accelerators: int) -> Iterator[KernelText]:
+def boot_lines(host: str, accelerators: int, vendor: str = "nvidia") -> Iterator[KernelText]:
     """What a boot leaves behind."""
     yield KernelText(LEVELS["notice"], f"Linux version 6.8.0-emulated (build@{host}) #1 SMP")
+    if vendor == "amd":
+        yield KernelText(LEVELS["info"], "[drm] amdgpu kernel modesetting enabled.")
+    if vendor != "nvidia":
+        return
     if accelerators:
         yield KernelText(
             LEVELS["info"], f"NVRM: loading NVIDIA UNIX x86_64 Kernel Module  {DRIVER_VERSION}"

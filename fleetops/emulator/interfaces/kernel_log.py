@@ -80,9 +80,9 @@ class KernelLogInterface(ServedInterface):
 
     def _boot(self, host: int) -> None:
         assert self._logs is not None  # noqa: S101  called once started
-        accelerators = self.site.group_of(host).platform.accelerators
-        name = self.site.hosts[host]
-        self._logs.write(name, boot_lines(name, accelerators))
+        platform, name = self.site.group_of(host).platform, self.site.hosts[host]
+        vendor = platform.accelerator.vendor if platform.accelerator else ""
+        self._logs.write(name, boot_lines(name, platform.accelerators, vendor))
 
     def _selected(self, group: Group) -> list[int]:
         return [

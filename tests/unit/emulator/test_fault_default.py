@@ -64,7 +64,7 @@ def test_it_strikes_what_suits() -> None:
 @pytest.mark.parametrize(
     ("kind", "target", "message"),
     [
-        ("leak", {"host_index": 0}, "node0001 is not cooled by liquid"),
+        ("leak", {"host_index": 0}, "node0001 cannot have it; name one with liquid"),
         ("spine_switch_dead", {"switch": "leaf1"}, "leaf1 is no spine"),
         ("dirty_connector", {"port": "node0001/mlx5_0"}, "no optical module"),
     ],
