@@ -15,8 +15,8 @@ from fleetops.emulator.interfaces.base import LOOPBACK
 
 NAME = "emulated.fleetops"
 VALID = timedelta(days=365)
-SKEW = timedelta(hours=1)
-"""How far the reader's clock may be behind."""
+SKEW = timedelta(days=30)
+"""How far the reader's clock may be behind the emulated time."""
 
 
 class Certificate(NamedTuple):

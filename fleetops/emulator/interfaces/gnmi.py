@@ -65,6 +65,7 @@ class GnmiInterface(ServedInterface):
     """The gNMI servers of all switches that have one."""
 
     interface: ClassVar[Interface] = Interface.GNMI
+    settle_seconds: ClassVar[float] = 3.0
 
     def __init__(self, surroundings: Surroundings, selection: Selection) -> None:
         """Finds the switches; opens nothing."""
