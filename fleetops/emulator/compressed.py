@@ -15,16 +15,19 @@ import pyarrow as pa
 
 from fleetops.core.publish import Publisher
 from fleetops.emulator.delivery import Delivery
+from fleetops.emulator.log_events import LogEvents
+from fleetops.emulator.log_lines import LogLine
 from fleetops.emulator.model.fleet import Fleet
 from fleetops.emulator.model.tables import Roster, Table
 from fleetops_schemas.catalog import load_catalog
+from fleetops_schemas.records import Event
 from fleetops_schemas.telemetry import (
     NULLS_COLUMN,
     TelemetryHeader,
     arrow_schema,
     encode_batch,
 )
-from fleetops_schemas.topics import telemetry_topic
+from fleetops_schemas.topics import EVENTS, telemetry_topic
 
 ROWS_PER_BATCH = 4096
 """At most. Compressing costs by the buffer, two a column: long columns are cheap."""
@@ -73,6 +76,8 @@ class CompressedRun:
             for name, roster in fleet.sensors.rosters.items()
         }
         self._delivery: Delivery[Slab] = Delivery(fleet)
+        self._log_events = LogEvents(fleet.site, fleet.options.began)
+        self._events: list[Event] = []
         self._sequence = 0
 
     def batches(self, ticks: int) -> Iterator[tuple[Slab, pa.RecordBatch]]:
@@ -88,10 +93,22 @@ class CompressedRun:
                 if batch.num_rows:
                     yield slab, batch
 
+    def hear(self, line: LogLine) -> None:
+        """Something writes a line into a log; for the ``on_line`` of a schedule of faults."""
+        if event := self._log_events.of(line):
+            self._events.append(event)
+
+    def events(self) -> list[Event]:
+        """What logs said since the last call, in order of time."""
+        events, self._events = self._events, []
+        return events
+
     def publish(self, ticks: int, publisher: Publisher) -> int:
-        """Sends the batches of the next ``ticks`` ticks; the rows sent."""
+        """Sends the events and batches of the next ``ticks`` ticks; the rows sent."""
         rows = 0
         for slab, batch in self.batches(ticks):
+            for event in self.events():
+                publisher.send(EVENTS.name, event.host, event.encode())
             header = TelemetryHeader(
                 device_class=slab.device_class, collector=COLLECTOR, sequence=self._sequence
             )

@@ -12,7 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from fleetops.core.clock import Clock
+from fleetops.emulator.groups import Group
 from fleetops.emulator.kernel_lines import LEVELS, NOISE, KernelText
+from fleetops.emulator.pci import adapter_address, pci_address
+from fleetops.emulator.site import Site
 
 NOISE_PROBABILITY_PER_SECOND = 0.02
 
@@ -50,3 +53,17 @@ class KernelLogs:
         for host, draw, line in zip(self._paths, draws, which, strict=True):
             if draw < chance and host not in silent:
                 self.write(host, [KernelText(LEVELS["info"], NOISE[line])])
+
+
+def device_names(site: Site, group: Group) -> dict[str, str]:
+    """By PCI address, what hosts of a group call their accelerators and ports."""
+    accelerator = group.platform.accelerator
+    part = accelerator.part if accelerator else ""
+    found = {
+        f"{pci_address(number)}.0": f"{part}{number}"
+        for number in range(group.platform.accelerators)
+    }
+    ports = np.flatnonzero(site.ports.host_of == group.hosts.start)
+    for number, port in enumerate(ports):
+        found[adapter_address(number)] = site.ports.names[port].rpartition("/")[2]
+    return found

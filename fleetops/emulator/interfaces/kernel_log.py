@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
 from typing_extensions import override
 
 from fleetops.emulator.groups import Group
 from fleetops.emulator.interfaces.base import Carried, Selection, ServedInterface, Surroundings
 from fleetops.emulator.kernel_lines import KernelText, boot_lines
-from fleetops.emulator.kernel_logs import KernelLogs
+from fleetops.emulator.kernel_logs import KernelLogs, device_names
 from fleetops.emulator.log_lines import LogLine
-from fleetops.emulator.pci import adapter_address, pci_address
 from fleetops_schemas.platforms import Interface
 
 FOLDER = "kmsg"
@@ -43,10 +41,10 @@ class KernelLogInterface(ServedInterface):
     def collectors(self) -> list[dict[str, Any]]:
         """One for all; hosts of other platforms than the first call their devices otherwise."""
         groups = [group for group in self.site.groups if self._selected(group)]
-        shared = self._devices(groups[0])
+        shared = device_names(self.site, groups[0])
         targets = []
         for group in groups:
-            own = self._devices(group)
+            own = device_names(self.site, group)
             more = {} if own == shared else {"devices": own}
             targets += [{**self._target(host), **more} for host in self._selected(group)]
         return [{"kind": "kernel_log", "name": "kernel", "targets": targets, "devices": shared}]
@@ -98,16 +96,3 @@ class KernelLogInterface(ServedInterface):
             "rack": self.site.standing[host].rack,
             "boot_time": "local",
         }
-
-    def _devices(self, group: Group) -> dict[str, str]:
-        """By PCI address, what a host of the platform calls its accelerators and ports."""
-        accelerator = group.platform.accelerator
-        part = accelerator.part if accelerator else ""
-        found = {
-            f"{pci_address(number)}.0": f"{part}{number}"
-            for number in range(group.platform.accelerators)
-        }
-        ports = np.flatnonzero(self.site.ports.host_of == group.hosts.start)
-        for number, port in enumerate(ports):
-            found[adapter_address(number)] = self.site.ports.names[port].rpartition("/")[2]
-        return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -14,12 +15,14 @@ from fleetops.core.clock import SystemClock
 from fleetops.core.errors import TemporaryError
 from fleetops.emulator.compressed import CompressedRun
 from fleetops.emulator.fault_kinds import fault_kinds
-from fleetops.emulator.fault_schedule import FaultSchedule
+from fleetops.emulator.fault_schedule import Fault, FaultSchedule
 from fleetops.emulator.fault_signature import Moves
 from fleetops.emulator.model.fleet import Fleet, FleetOptions
 from fleetops.emulator.serving import Serving
 from fleetops_collectors.collector_config import parse_collectors
 from fleetops_schemas.platforms import Interface
+from fleetops_schemas.records import Event
+from fleetops_schemas.topics import EVENTS
 from tests.unit.emulator.fault_cases import CASES
 from tests.unit.emulator.fault_trials import SEED, TICK_SECONDS, Case, site_of
 
@@ -154,3 +157,40 @@ def test_over_http_a_silent_host_does_not_answer(tmp_path: Path, kind: str) -> N
     ticks = {row.arrived for row in rows if row.device == f"{HOST}/gpu0"}
     assert [HOST in silent for silent in found] == [tick not in ticks for tick in range(1, 13)]
     assert set().union(*found) == {HOST}
+
+
+class Sent:
+    """A publisher that keeps what it is given."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.messages: list[tuple[str, str, bytes]] = []
+
+    def send(
+        self, topic: str, key: str, value: bytes, headers: Mapping[str, str] | None = None
+    ) -> None:
+        del headers
+        self.messages.append((topic, key, value))
+
+    def flush(self, timeout_seconds: float) -> None: ...
+
+
+def test_compressed_time_has_the_events_of_kernel_logs() -> None:
+    options = FleetOptions(site_of("air"), SEED, 60.0)
+    schedule = FaultSchedule(options)
+    fault = {"kind": "gsp_timeout", "target": {"host_index": 1, "accelerator": 6}}
+    schedule.add(Fault.model_validate({**fault, "at_seconds": 150}))
+    run, sent = CompressedRun(Fleet(options, schedule.disturb)), Sent()
+    schedule.on_line.append(run.hear)
+    run.publish(5, sent)
+    ((key, value),) = [(key, value) for topic, key, value in sent.messages if topic == EVENTS.name]
+    event = Event.decode(value)
+    assert (key, event.device, event.kind, event.code) == (
+        "node0002",
+        "node0002/gpu6",
+        "accelerator_gsp",
+        119,
+    )
+    assert event.time == event.observed_at == options.began + timedelta(seconds=150)
+    before = [topic for topic, _, _ in sent.messages].index(EVENTS.name)
+    assert before == 2 * (len(sent.messages) - 1) // 5  # two of five ticks
