@@ -6,7 +6,13 @@ import math
 from dataclasses import dataclass
 
 from fleetops_schemas.clusters import COMPUTE, Cluster
-from fleetops_schemas.designs.racks import hosts_per_rack, rack_watts, shelf_can_fail, supply_watts
+from fleetops_schemas.designs.racks import (
+    flow_ratio_without_a_pump,
+    hosts_per_rack,
+    rack_watts,
+    shelf_can_fail,
+    supply_watts,
+)
 from fleetops_schemas.designs.wiring import GroupRacks, backend, racks_of, wiring
 from fleetops_schemas.platforms import CoolantUnit, RackPower
 from fleetops_schemas.profiles import load_profile
@@ -95,7 +101,7 @@ def _coolant(main: GroupRacks) -> list[Domain]:
     racks = cooling.racks_per_unit if unit.kind == "liquid_to_liquid" else 1
     units = math.ceil(len(main.racks) / racks)
     pumps = int(unit.pumps)
-    left = min((pumps - 1) / (pumps * float(unit.pump_speed_ratio)), 1.0)
+    left = min(flow_ratio_without_a_pump(unit), 1.0)
     return [
         _domain(main, "coolant unit", units, racks * hosts_per_rack(main.platform)),
         _domain(main, "pump", units * pumps, 0, f"the others give {left:.0%} of rated flow"),

@@ -12,6 +12,8 @@ from fleetops_schemas.profiles import load_profile
 
 PG25_JOULES_PER_LITRE_KELVIN = 1.03 * 3970.0
 """Density times specific heat of 25 % propylene glycol in water, near 35 Cel."""
+PUMP_SHUT_OFF_RATIO = 4.0 / 3.0
+"""Lift of a pump that gives nothing, against that at rated flow (assumed: centrifugal pumps)."""
 FAN_RATIO_AT_FULL_LOAD = 0.8
 """Speed of hosts' fans at full load; the rest is reserve for a warm day."""
 SHELF_UNITS = 1
@@ -70,6 +72,20 @@ def litres_per_minute(platform: Platform) -> float:
 def coolant_rise_kelvin(watts: float, flow_litres_per_minute: float) -> float:
     """Warming of PG25 that carries a heat away: ``dT = Q / (V rho cp)``."""
     return watts / (flow_litres_per_minute / 60.0 * PG25_JOULES_PER_LITRE_KELVIN)
+
+
+def flow_ratio_without_a_pump(unit: CoolantUnit) -> float:
+    """Flow against rated flow when one pump stands still and the others are driven as they can.
+
+    Where m - 1 of m pumps at speed n meet a loop whose lift is the square of its flow q:
+    ``q = k n sqrt(S / (S - 1 + k^2))`` with ``k = (m - 1) / m``.
+    """
+    pumps, ratio = int(unit.pumps), float(unit.pump_speed_ratio)
+    if pumps < 2:  # noqa: PLR2004  one and another
+        return 0.0
+    share = (pumps - 1) / pumps
+    speed = min(1.0 / ratio, 1.0 / share)
+    return share * speed * math.sqrt(PUMP_SHUT_OFF_RATIO / (PUMP_SHUT_OFF_RATIO - 1.0 + share**2))
 
 
 def air_watts(platform: Platform) -> float:

@@ -20,6 +20,7 @@ from fleetops_schemas.catalog import load_catalog
 from fleetops_schemas.clusters import Cluster
 from fleetops_schemas.designs.racks import (
     PG25_JOULES_PER_LITRE_KELVIN,
+    flow_ratio_without_a_pump,
     litres_per_minute,
     rack_watts,
 )
@@ -105,6 +106,16 @@ def test_coolant_warms_by_ten_kelvin(name: str) -> None:
     assert coolant.tray_litres_per_minute[0] == pytest.approx(litres_per_minute(platform))
     carried = heat_flow_watts_per_kelvin(np.array([60.0]))[0]
     assert carried == pytest.approx(PG25_JOULES_PER_LITRE_KELVIN)
+
+
+@pytest.mark.parametrize("name", ["emulated_hgx_liquid", "gb300_rack", "catalina"])
+def test_pumps_make_up_for_one_that_stands_as_counted(name: str) -> None:
+    site = build_site(cluster_of(name))
+    coolant, effects = Coolant(site), Effects(sizes(site) | Jobs(site, 1).sizes())
+    effects.apply("pump_speed", np.array([0]), 0.0, 1.0)
+    coolant.move(effects)
+    reached = coolant.litres_per_minute[0] / coolant.rated_litres_per_minute[0]
+    assert reached == pytest.approx(flow_ratio_without_a_pump(site.loops[0].unit), rel=1e-6)
 
 
 @cache
