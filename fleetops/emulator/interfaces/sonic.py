@@ -57,7 +57,6 @@ TOLERANCES: Mapping[str, Mapping[str, float]] = {
         if metric.endswith(("_volts", "_amperes"))
     },
 }
-STARTED_AT_ONCE = 8
 
 
 class SonicInterface(ServedInterface):
@@ -95,15 +94,8 @@ class SonicInterface(ServedInterface):
     async def start(self) -> None:
         program = redis_program()
         self._servers = {one.name: RedisServer(program) for one in self._switches}
-        limit = asyncio.Semaphore(STARTED_AT_ONCE)
-
-        async def start(server: RedisServer) -> None:
-            async with limit:
-                await server.start()
-
-        async with asyncio.TaskGroup() as group:
-            for server in self._servers.values():
-                group.create_task(start(server))
+        for server in self._servers.values():
+            await server.start()
 
     @override
     async def refresh(self) -> None:

@@ -95,7 +95,9 @@ def test_queues_are_summed_by_port() -> None:
 )
 def test_link_states(fields: dict[str, str], state: object) -> None:
     for key in ("PORT_TABLE:Ethernet0", "PORT_TABLE|Ethernet0"):
-        assert cells(decode({key: fields}))["Ethernet0"] == {"link_state": state}
+        decoded = decode({key: fields})
+        assert cells(decoded)["Ethernet0"] == {"link_state": state}
+        assert not decoded.unmapped, "what somebody set is a part of the state"
 
 
 def test_what_orchagent_says_of_a_port() -> None:
