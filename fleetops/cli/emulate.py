@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,13 +14,19 @@ from fleetops.core.clock import SystemClock
 from fleetops.core.errors import ConfigError, FleetOpsError
 from fleetops.emulator.process import Options, run
 from fleetops_schemas.clusters import Cluster
-from fleetops_schemas.fleet_profiles import cluster_of
+from fleetops_schemas.fleet_profiles import cluster_of, fleet_names
 from fleetops_schemas.platforms import Platform
 from fleetops_schemas.profiles import ProfileError, load_profiles, profile_names
+from fleetops_schemas.workloads import Workload
+
+if TYPE_CHECKING:
+    from fleetops.evaluate.emulation_check import CheckRow
 
 ALL = "all"
 CHECK_TITLES = (
     "PROFILE",
+    "HOSTS",
+    "WORKLOADS",
     "INTERFACE",
     "CLASS",
     "DEVICES",
@@ -113,31 +119,35 @@ def _list_faults() -> None:
 
 
 def _check(names: str, hosts: int | None) -> None:
-    from fleetops.evaluate.emulation_check import HOSTS, check_emulation  # noqa: PLC0415  chDB
+    from fleetops.evaluate.emulation_check import HOSTS, CheckRow, check_emulation  # noqa: PLC0415
 
-    chosen = (
-        [*profile_names(Platform), *profile_names(Cluster)] if names == ALL else names.split(",")
-    )
-    whole = True
-    rows = []
+    chosen = [*fleet_names()] if names == ALL else names.split(",")
+    rows: list[CheckRow] = []
     try:
         for name in chosen:
             cluster_of(name)
         for row in check_emulation(chosen, hosts or HOSTS):
-            whole &= row.agrees
-            rows.append(
-                (
-                    *(row.platform, row.interface, row.device_class, row.devices, row.metrics),
-                    *(row.metrics_stored, row.rows_expected, row.rows_stored),
-                    f"{row.values_off} of {row.values}",
-                    row.problem if row.problem else ("" if row.agrees else "DIFFERS"),
-                )
-            )
+            if not rows or rows[-1].platform != row.platform:
+                output.say(f"{row.platform}: collected and stored")
+            rows.append(row)
     except ProfileError as error:
         raise ConfigError(str(error)) from error
-    output.table(CHECK_TITLES, rows)
-    if not whole:
+    output.table(CHECK_TITLES, [_cells(row) for row in rows])
+    idle = set(profile_names(Workload)) - {name for row in rows for name in row.workloads}
+    if names == ALL and idle:
+        output.say(f"workloads that no profile runs: {', '.join(sorted(idle))}")
+    if not all(row.agrees for row in rows) or (names == ALL and idle):
         raise SystemExit(1)
+
+
+def _cells(row: CheckRow) -> tuple[object, ...]:
+    return (
+        *(row.platform, f"{row.hosts_emulated} of {row.hosts}", row.workloads),
+        *(row.interface, row.device_class, row.devices, row.metrics),
+        *(row.metrics_stored, row.rows_expected, row.rows_stored),
+        f"{row.values_off} of {row.values}",
+        row.problem or ("" if row.agrees else "DIFFERS"),
+    )
 
 
 def _run(options: Options) -> None:

@@ -62,6 +62,12 @@ class CheckRow(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     platform: str
+    """Or cluster."""
+    hosts: int
+    """Of its topology, laid out at full size."""
+    hosts_emulated: int
+    workloads: tuple[str, ...]
+    """Of the jobs that ran."""
     interface: str
     device_class: str
     devices: int
@@ -257,8 +263,12 @@ class _Check:
         counts = _Counts()
         for expected in done:
             counts.add(expected, stored.get(expected.time, {}), carried)
+        site = self._fleet.site
         return CheckRow(
             platform=self._name,
+            hosts=len(site.placements),
+            hosts_emulated=len(site.hosts),
+            workloads=tuple(job.workload.name for job in self._fleet.state.jobs.jobs),
             interface=interface,
             device_class=device_class,
             devices=max(len(one.readings) for one in done),
