@@ -119,7 +119,7 @@ def _list_faults() -> None:
 
 
 def _check(names: str, hosts: int | None) -> None:
-    from fleetops.evaluate.emulation_check import HOSTS, CheckRow, check_emulation  # noqa: PLC0415
+    from fleetops.evaluate.emulation_check import HOSTS, check_emulation  # noqa: PLC0415
 
     chosen = [*fleet_names()] if names == ALL else names.split(",")
     rows: list[CheckRow] = []
