@@ -25,6 +25,8 @@ class Quirk(StrEnum):
     """Sensors' readings are strings, and ``N/A`` where there is none."""
     NAN_IN_REPORTS = "nan_in_reports"
     """Reports repeat values as ``nan``, stamped ten weeks ago."""
+    STALE_HEALTH = "stale_health"
+    """A report of accelerators' health that nobody renews: what was wrong ten weeks ago."""
     ABSENT_SENSOR = "absent_sensor"
     """A sensor of a part that is not fitted: null, State Absent, Health Critical."""
     UNSET_TIME = "unset_time"
@@ -65,6 +67,7 @@ QUIRKS: Final[Mapping[str, frozenset[Quirk]]] = MappingProxyType(
         "gb300_rack": frozenset(
             {
                 Quirk.NAN_IN_REPORTS,
+                Quirk.STALE_HEALTH,
                 Quirk.ABSENT_SENSOR,
                 Quirk.UNSET_TIME,
                 Quirk.SATURATED_COUNTER,

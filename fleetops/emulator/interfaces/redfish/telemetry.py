@@ -40,14 +40,14 @@ def add_telemetry(tree: Tree, quirks: frozenset[Quirk] = frozenset()) -> None:
             "MetricReports": link(REPORTS),
         },
     )
-    tree.add_collection(REPORTS, "MetricReport", list(lines))
-    for name, told in lines.items():
-        tree.add(
-            f"{REPORTS}/{name}",
-            "MetricReport.v1_5_1.MetricReport",
-            {"Name": name},
-            live=_report(told, repeated),
-        )
+    reports = {name: _report(told, repeated) for name, told in lines.items()}
+    judged = [node.path for node in tree if node.kind == "Processor" and node.points]
+    if Quirk.STALE_HEALTH in quirks and judged:
+        reports["HealthMetrics"] = _stale_report(judged)
+    tree.add_collection(REPORTS, "MetricReport", list(reports))
+    for name, live in reports.items():
+        place = f"{REPORTS}/{name}"
+        tree.add(place, "MetricReport.v1_5_1.MetricReport", {"Name": name}, live=live)
 
 
 def _property(node: Node, point: Point) -> str:
@@ -70,6 +70,22 @@ def _report(lines: list[tuple[str, Point]], repeated: int) -> Live:
             for name, _ in lines[:repeated]
         ]
         return {"Timestamp": now, "MetricValues": values}
+
+    return make
+
+
+def _stale_report(paths: list[str]) -> Live:
+    def make(view: View) -> Resource:
+        old = view.timestamp(LONG_AGO)
+        values = [
+            {
+                "MetricProperty": f"{path}#/Status/Health",
+                "MetricValue": "Critical",
+                "Timestamp": old,
+            }
+            for path in paths
+        ]
+        return {"Timestamp": view.timestamp(), "MetricValues": values}
 
     return make
 

@@ -65,6 +65,16 @@ def test_reports_repeat_values_that_are_none(odd: Bench, plain: Bench) -> None:
     assert {one["MetricProperty"] for one in values[-8:]} <= good
 
 
+def test_a_report_tells_of_what_was_long_ago(odd: Bench, plain: Bench) -> None:
+    report = odd.get("node001", "TelemetryService/MetricReports/HealthMetrics")
+    ago = (odd.clock.now() - timedelta(weeks=10)).isoformat(timespec="milliseconds")
+    said = {(one["MetricValue"], one["Timestamp"]) for one in report["MetricValues"]}
+    assert (len(report["MetricValues"]), said) == (8, {("Critical", ago)})
+    now = odd.get("node001", "Systems/1/Processors/GPU_SXM_1")
+    assert now["Status"]["Health"] == "OK"
+    assert "HealthMetrics" not in ids(plain, "TelemetryService/MetricReports")
+
+
 def test_some_sensors_measure_nothing(odd: Bench, plain: Bench) -> None:
     extra = set(ids(odd, SENSORS)) - set(ids(plain, SENSORS))
     assert extra == {"DIMM2Temp", "Drive2Temp", "Leak0Voltage"}
