@@ -4,7 +4,8 @@ PG25, ``Q = V rho cp dT``: OCP network hardware specification, R-LCOOL-100 and -
 where their curve meets that of the loop: a pump lifts less the more it gives, the loop takes the
 square of its flow; by the affinity laws a pump's lift goes with the square of its speed, its power
 with the cube. What a unit takes in, the racks' heat and its pumps' power, it gives to the
-facility's water (to the room's air where it has none) or keeps in the loop's coolant.
+facility's water (to the room's air where it has none) or keeps in the loop's coolant. Where only
+some of a unit's racks are emulated it is so much smaller: its flow, its pumps' power, its coolant.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ class Coolant:
         self.setpoint_celsius = np.array([float(unit.supply_celsius) for unit in units])
         self._pump_ratio = np.array([float(unit.pump_speed_ratio) for unit in units])
         self._pumps = np.array([float(unit.pumps) for unit in units])
-        self._pump_watts = np.array([float(unit.pump_rated_watts) for unit in units])
+        part = self._emulated_part(site)
+        self._pump_watts = np.array([float(unit.pump_rated_watts) for unit in units]) * part
         self._pump_rpm = np.array([float(unit.pump_rated_rpm) for unit in units])
         self._rated_pressure = np.array([float(unit.pressure_kilopascals) for unit in units])
         self.return_kilopascals = np.array([float(unit.return_kilopascals) for unit in units])
@@ -69,6 +71,7 @@ class Coolant:
         self._primary = np.array([float(unit.primary_celsius) for unit in units])
         self._joules_per_kelvin = (
             np.array([float(unit.volume_litres) for unit in units])
+            * part
             * DENSITY_KILOGRAMS_PER_LITRE
             * SPECIFIC_HEAT_JOULES_PER_KILOGRAM_KELVIN
         )
@@ -210,6 +213,14 @@ class Coolant:
         left = gained - self.primary_watts
         self.supply_celsius = self.supply_celsius + left * seconds / self._joules_per_kelvin
 
+    def _emulated_part(self, site: Site) -> Floats:
+        """(loops,) rated flow against that of all the racks that the unit is made for."""
+        whole = by_host(site, _unit_litres_per_minute)
+        most = np.full(len(site.loops), 1e-9)
+        np.maximum.at(most, self._loop_of, whole[self._liquid])
+        part: Floats = np.minimum(self.rated_litres_per_minute / most, 1.0)
+        return part
+
     def _most_primary_flow(self) -> Floats:
         """(loops,) L/min of the primary with the valve open, by what rated heat needs."""
         rated = self._rated_watts + self._by_pump_sum(self.pump_watts)
@@ -244,3 +255,9 @@ def rated_litres_per_minute(platform: Platform) -> float:
     """Rated coolant flow of a host; 0 for one that air cools."""
     per_kilowatt = platform.cooling.litres_per_minute_per_kilowatt
     return 0.0 if per_kilowatt is None else float(per_kilowatt) * _liquid_watts(platform) / 1e3
+
+
+def _unit_litres_per_minute(platform: Platform) -> float:
+    """Rated flow of a coolant unit with all of its racks."""
+    hosts = float(platform.rack.hosts) * platform.cooling.racks_per_unit
+    return rated_litres_per_minute(platform) * hosts
