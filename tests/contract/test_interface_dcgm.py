@@ -49,6 +49,26 @@ class TestDcgmInterface(InterfaceContract):
         use(act)
 
 
+class TestExporterOfGrace(InterfaceContract):
+    """Reads the processors too."""
+
+    interface_class = DcgmInterface
+    cluster: ClassVar[str] = "gb300_rack"
+    gone = Strike("gone", 3)
+
+    def test_the_hottest_processor_is_the_hosts(self, use: Callable[..., None]) -> None:
+        async def act(stand: Stand) -> None:
+            host = stand.fleet.site.hosts[0]
+            found = await stand.read()
+            assert isinstance(stand.interface, DcgmInterface)
+            text = stand.interface.text(host)
+            assert text.count("\nDCGM_FI_DEV_CPU_TEMP_CURRENT{") == 2
+            cell = Cell("host", host, "cpu_temperature_celsius")
+            assert found[cell] == stand.fleet.tables["host"].value(host, cell.metric)
+
+        use(act)
+
+
 class TestEarlyExporter(InterfaceContract):
     """Prints DCGM's blank numbers for what the part cannot tell."""
 

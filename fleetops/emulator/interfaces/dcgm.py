@@ -7,21 +7,26 @@ metric's, divided by the source's scale. Names are the exporter's older ones.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
+import numpy as np
 from typing_extensions import override
 
 from fleetops.emulator.groups import Group
 from fleetops.emulator.identity import uuid_of
 from fleetops.emulator.interfaces.base import Carried, Selection, Surroundings
-from fleetops.emulator.interfaces.exporter import ExporterInterface, accelerator_lines
-from fleetops.emulator.interfaces.exposition import WHOLE, Series, Sheet, page
+from fleetops.emulator.interfaces.exporter import ExporterInterface, accelerator_lines, is_grace
+from fleetops.emulator.interfaces.exposition import WHOLE, Lines, Series, Sheet, page
 from fleetops.emulator.pci import pci_address
 from fleetops_schemas.catalog import Metric, Source, load_catalog
 from fleetops_schemas.platforms import Interface
 
 DRIVER_VERSION = "580.95.05"
-DEVICE_CLASS = "accelerator"
+DEVICE_CLASS, HOST = "accelerator", "host"
+PROCESSOR_METRIC = "cpu_temperature_celsius"
+COOLER_KELVIN = 0.5
+"""Each processor below the one before (assumed): tables have the hottest."""
 DOUBLE = "%f"
 """How the exporter writes fields of type DCGM_FT_DOUBLE; all others are 64 bit integers."""
 HALF_DIGIT = 5e-7
@@ -50,23 +55,48 @@ class DcgmInterface(ExporterInterface):
         """Prepares the label sets once: they never change."""
         super().__init__(surroundings, selection)
         self._sheets: dict[str, Sheet] = {}
+        self._processors: dict[str, Sheet] = {}
         for group in self.site.groups:
             if group.platform.speaks(self.interface):
                 hosts = accelerator_lines(self.site, group, _labels)
                 blanks = _blanks() if _prints_blanks(group) else {}
                 sheet = Sheet(lambda: self.table(DEVICE_CLASS), fields(), hosts, blanks)
                 self._sheets |= dict.fromkeys(hosts, sheet)
+                if is_grace(group.platform):
+                    self._processors |= dict.fromkeys(hosts, self._processor_sheet(group))
 
     @override
     def carries(self) -> Mapping[str, Carried]:
         shown = {one.metric: one for sheet in self._sheets.values() for one in sheet.series}
         tolerances = {name: HALF_DIGIT for name, one in shown.items() if one.style == DOUBLE}
-        return {DEVICE_CLASS: Carried(self.rows_of_hosts(DEVICE_CLASS), tuple(shown), tolerances)}
+        rows = self.rows_of_hosts(DEVICE_CLASS)
+        carried = {DEVICE_CLASS: Carried(rows, tuple(shown), tolerances)}
+        if self._processors:
+            hosts = sorted(self._hosts[name] for name in self._processors)
+            carried[HOST] = Carried(np.array(hosts, dtype=np.intp), (PROCESSOR_METRIC,))
+        return carried
 
     @override
     def text(self, host: str) -> str:
         """The exporter's page of a host. A lost accelerator is simply not on it."""
-        return page(self._sheets[host].text(host))
+        processors = self._processors.get(host)
+        return page(self._sheets[host].text(host), processors.text(host) if processors else "")
+
+    def _processor_sheet(self, group: Group) -> Sheet:
+        """Processors that the driver of accelerators reads, the first of them the hottest."""
+        metric = load_catalog()[HOST].metric(PROCESSOR_METRIC)
+        first = Series.of(metric, metric.sources["dcgm"][0], style=DOUBLE)
+        series = [
+            replace(first, labels=f'cpu="{number}"', offset=number * COOLER_KELVIN)
+            for number in range(int(group.platform.processors.sockets))
+        ]
+        hosts = {
+            self.site.hosts[host]: Lines(
+                np.array([host], dtype=np.intp), (f'Hostname="{self.site.hosts[host]}"',)
+            )
+            for host in range(group.hosts.start, group.hosts.stop)
+        }
+        return Sheet(lambda: self.table(HOST), series, hosts)
 
 
 def _is_double(metric: Metric, source: Source) -> bool:

@@ -18,6 +18,7 @@ from fleetops.emulator.groups import NONE, Group
 from fleetops.emulator.interfaces.base import Selection, ServedInterface, Surroundings
 from fleetops.emulator.interfaces.exposition import Lines
 from fleetops.emulator.site import Site
+from fleetops_schemas.platforms import Platform
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -97,6 +98,11 @@ class ExporterInterface(ServedInterface):
             self._up = hosts_in_band(fleet) & (fleet.effects["down"] < 1.0)
             self._runs_at = fleet.ticks
         return self._up
+
+
+def is_grace(platform: Platform) -> bool:
+    """Whether its processors are NVIDIA's: DCGM reads them, and hwmon has no name for them."""
+    return "Grace" in platform.processors.model
 
 
 def accelerator_lines(site: Site, group: Group, labels: LabelsOf) -> dict[str, Lines]:

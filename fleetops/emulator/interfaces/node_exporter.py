@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from fleetops.emulator.groups import Group
 from fleetops.emulator.interfaces.base import Carried, Selection, Surroundings
-from fleetops.emulator.interfaces.exporter import ExporterInterface
+from fleetops.emulator.interfaces.exporter import ExporterInterface, is_grace
 from fleetops.emulator.interfaces.exposition import Lines, Series, Sheet, page
 from fleetops.emulator.model.tables import Rows
 from fleetops_schemas.catalog import Metric, Source, load_catalog
@@ -31,8 +31,6 @@ STATES = (1.0 / 3.0, -1.0 / 3.0)
 COOLER_KELVIN, SHADES = 0.5, 8
 """Of several parts of a kind, each reads so much less than the one before, eight times at most
 (assumed): tables have the hottest."""
-UNREAD_PROCESSORS = ("Grace",)
-"""Processors without a driver of hwmon that says what it measures: theirs is only acpitz."""
 
 
 class Sensor(NamedTuple):
@@ -192,11 +190,10 @@ def _about(host: str) -> str:
 
 
 def _processors(platform: Platform) -> Iterator[Sensor]:
-    model = platform.processors.model
-    if any(name in model for name in UNREAD_PROCESSORS):
+    if is_grace(platform):
         return
     for number in range(int(platform.processors.sockets)):
-        if "EPYC" in model:
+        if "EPYC" in platform.processors.model:
             yield Sensor(f"pci0000:00_0000:00:{0x18 + number:02x}_3", "k10temp", "Tccd1")
         else:
             yield Sensor(f"platform_coretemp_{number}", "coretemp", f"Package id {number}")
