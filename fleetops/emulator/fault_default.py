@@ -27,7 +27,9 @@ def with_target(fault: Fault, site: Site, jobs: Jobs) -> Fault:
     struck = fault_kind(fault.kind)
     kind = struck.target
     given = fault.target.model_dump(exclude_none=True)
-    if all(fault.target.has(name) for name in NEEDS[kind]):
+    # a job may be left out where there is one: here is told that there is none
+    needed = ("job",) if kind is TargetKind.JOB else NEEDS[kind]
+    if all(fault.target.has(name) for name in needed):
         return fault
     try:
         found = _ANY[kind](site, jobs, struck.only)

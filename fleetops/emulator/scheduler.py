@@ -138,9 +138,8 @@ class EmulatedScheduler:
 
     def _check(self, node: str) -> None:
         if node not in self._nodes:
-            raise NotFoundError(
-                f"no node {node!r}; there are {self._nodes[0]} to {self._nodes[-1]}"
-            )
+            there = f"{self._nodes[0]} to {self._nodes[-1]}" if self._nodes else "none"
+            raise NotFoundError(f"no node {node!r}; there are {there}")
 
     def _state(self, node: str) -> NodeState:
         drain = self._drains.get(node)

@@ -1,3 +1,5 @@
+"""Where a fault strikes that nobody gave a target."""
+
 from __future__ import annotations
 
 from functools import cache
@@ -11,7 +13,7 @@ from fleetops.emulator.fault_schedule import Fault, FaultSchedule
 from fleetops.emulator.fault_targets import Target
 from fleetops.emulator.model.fleet import FleetOptions
 from fleetops.emulator.site import build_site
-from fleetops_schemas.fleet_profiles import cluster_of
+from fleetops_schemas.fleet_profiles import cluster_of, fleet_names
 
 WET = {"leak", "leak_detector_broken", "cold_plate_clog"}
 LOOPS = {
@@ -72,3 +74,49 @@ def test_it_strikes_what_suits() -> None:
 def test_what_does_not_suit_is_refused(kind: str, target: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         schedule("llm_roce_32k").add(Fault(kind=kind, target=Target.model_validate(target)))
+
+
+def target_of(kind: str, cluster: str = "demo", **given: object) -> dict[str, object]:
+    places = schedule(cluster).places
+    fault = Fault(kind=kind, target=Target.model_validate(given))
+    return with_target(fault, places.site, places.jobs).target.model_dump(exclude_none=True)
+
+
+@pytest.mark.parametrize("cluster", fleet_names())
+def test_on_every_profile_a_kind_fits_or_is_refused_in_words(cluster: str) -> None:
+    refusals: list[str] = []
+    for kind in fault_kinds():
+        try:
+            struck(cluster, kind)
+        except ConfigError as error:
+            refusals.append(str(error))
+    assert len(fault_kinds()) - len(refusals) >= 15
+    for said in refusals:
+        assert f": {cluster} has no " in said
+        assert "choose another" in said
+
+
+def test_it_is_a_host_a_fifth_into_the_first_job_and_an_accelerator_in_its_middle() -> None:
+    assert target_of("host_down") == {"host_index": 6 // 5}
+    assert target_of("slow_rank") == {"host_index": 1, "accelerator": 4}
+
+
+def test_units_shelves_and_jobs_are_the_first_ones() -> None:
+    assert target_of("pump_degraded") == {"coolant_unit": "cdu1", "pump": 1}
+    assert target_of("supply_failed") == {"power_shelf": "r01/shelf1", "supply": 1}
+    assert target_of("job_end") == {"job": "81"}
+    assert target_of("stage_imbalance") == {"job": "81", "stage": -1}
+    assert target_of("battery_worn", "catalina") == {"power_shelf": "r01/shelf1", "battery": 1}
+
+
+def test_what_is_given_is_kept() -> None:
+    places = schedule("demo").places
+    fault = Fault(kind="leak", target=Target(host="node003"), at_seconds=3.0)
+    assert with_target(fault, places.site, places.jobs) is fault
+    assert target_of("slow_rank", accelerator=7) == {"host_index": 1, "accelerator": 7}
+
+
+def test_without_a_job_a_host_is_one_of_all() -> None:
+    assert target_of("host_down", "bryce_canyon") == {"host_index": 1}
+    with pytest.raises(ConfigError, match="bryce_canyon has no job that can have it"):
+        target_of("job_end", "bryce_canyon")

@@ -6,15 +6,22 @@ import pytest
 import yaml
 
 from fleetops.core.errors import ConfigError
-from fleetops.emulator.fault_schedule import FaultSchedule
+from fleetops.emulator.fault_schedule import Fault, FaultSchedule
+from fleetops.emulator.fault_targets import Target
+from fleetops.emulator.model.fleet import FleetOptions
 from fleetops.emulator.scenario import (
     DEFAULT_SCENARIO,
+    LEAD_SECONDS,
+    Outcome,
     Scenario,
     is_part_of,
     list_scenarios,
     load_scenario,
+    parse_fault,
+    scenario_of,
 )
-from fleetops.emulator.topology import build_layout
+from fleetops.emulator.site import build_site
+from fleetops_schemas.fleet_profiles import cluster_of
 from fleetops_schemas.records import Severity, Verdict
 
 NAMES = [
@@ -28,6 +35,15 @@ NAMES = [
 ]
 
 
+HOSTS = build_site(cluster_of("demo")).hosts
+
+
+def outcome_of(name: str) -> Outcome:
+    stated = load_scenario(name).outcome
+    assert stated is not None
+    return stated
+
+
 def test_seven_scenarios_are_shipped_the_default_first() -> None:
     scenarios = list_scenarios()
     assert scenarios[0].name == DEFAULT_SCENARIO
@@ -37,12 +53,11 @@ def test_seven_scenarios_are_shipped_the_default_first() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_each_fits_the_default_fleet_and_ends_within_90_seconds(name: str) -> None:
     scenario = load_scenario(name)
-    layout = build_layout()
-    schedule = FaultSchedule(layout, stages=4)
+    schedule = FaultSchedule(FleetOptions(build_site(cluster_of("demo"))))
     for fault in scenario.hardware_faults:
-        schedule.add(fault, now=0.0)
+        schedule.add(fault)
     assert len(scenario.hardware_faults) + len(scenario.harness_faults) >= 1
-    outcome = scenario.outcome.resolve(layout.hosts)
+    outcome = outcome_of(name).resolve(HOSTS)
     assert outcome.nothing_else
     assert outcome.within_seconds <= 90.0
     assert len(outcome.incidents) == 1
@@ -53,15 +68,15 @@ def test_each_fits_the_default_fleet_and_ends_within_90_seconds(name: str) -> No
 
 
 def test_hosts_follow_the_names_of_the_fleet() -> None:
-    outcome = load_scenario("cold_plate_clog").outcome
-    assert outcome.resolve(build_layout().hosts).drained == ("node007",)
+    outcome = outcome_of("cold_plate_clog")
+    assert outcome.resolve(HOSTS).drained == ("node007",)
     assert outcome.resolve([f"n{n}" for n in range(32)]).drained == ("n6",)
     with pytest.raises(ConfigError, match="host_index 6"):
         outcome.resolve(["n0", "n1"])
 
 
 def test_a_leak_has_to_stay_an_incident_without_a_drain_before_it_grows() -> None:
-    outcome = load_scenario("leak").outcome
+    outcome = outcome_of("leak")
     (checkpoint,) = outcome.checkpoints
     growth = load_scenario("leak").faults[1].at_seconds
     assert checkpoint.at_seconds < growth
@@ -92,6 +107,7 @@ def write(folder: Path, **changes: object) -> Path:
 def test_a_scenario_of_one_s_own_is_read_from_a_file(tmp_path: Path) -> None:
     scenario = load_scenario(str(write(tmp_path)))
     assert isinstance(scenario, Scenario)
+    assert scenario.outcome is not None
     assert scenario.outcome.drained == ("node002",)
 
 
@@ -119,3 +135,47 @@ def test_an_unknown_name_lists_the_shipped_ones(tmp_path: Path) -> None:
     broken.write_text("{")
     with pytest.raises(ConfigError, match="not YAML"):
         load_scenario(str(broken))
+
+
+def test_the_truth_of_a_fault_fits_what_its_scenario_states() -> None:
+    """Two files say what is wrong; whoever changes one changes the other."""
+    schedule = FaultSchedule(FleetOptions(build_site(cluster_of("demo"))))
+    for name in NAMES:
+        outcome = outcome_of(name)
+        for fault in load_scenario(name).hardware_faults:
+            truth = schedule.add(fault).truth
+            assert truth.verdict == outcome.incidents[0].verdict.value, name
+            assert outcome.incidents[0].kind in truth.expected, name
+        last = [schedule.faults[-1].truth] if load_scenario(name).hardware_faults else []
+        assert [one.drain for one in last] == [bool(outcome.drained) for _ in last], name
+
+
+def test_faults_alone_make_a_scenario_to_be_watched() -> None:
+    second = '{"kind": "xid", "target": {"host_index": 1, "accelerator": 2}, "at_seconds": 3}'
+    scenario = scenario_of(["leak", second])
+    assert (scenario.name, scenario.outcome) == ("leak", None)
+    assert [(fault.kind, fault.at_seconds) for fault in scenario.faults] == [
+        ("leak", LEAD_SECONDS),
+        ("xid", 3.0),
+    ]
+    assert scenario.faults[1].target == Target(host_index=1, accelerator=2)
+
+
+def test_a_fault_is_written_as_its_kind_or_as_json() -> None:
+    assert parse_fault("leak") == Fault(kind="leak")
+    whole = Fault(kind="leak", target=Target(host="node002"), duration_seconds=5.0)
+    assert parse_fault(" " + whole.model_dump_json(exclude_defaults=True)) == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("flood", "flood.*there are: accelerator_off_bus"),
+        ('{"kind": "leak"', "--fault: .*JSON"),
+        ('{"kind": "leak", "where": 1}', "--fault: where: unknown key"),
+        ('{"target": {}}', "--fault: kind"),
+    ],
+)
+def test_what_is_no_fault_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse_fault(text)

@@ -4,8 +4,10 @@ import pytest
 
 from fleetops.core.clock import ManualClock
 from fleetops.core.errors import InputError, NotFoundError, RefusedError
-from fleetops.emulator.scheduler import EmulatedScheduler, HeldNodes
+from fleetops.emulator.scheduler import MAX_CALLS, EmulatedScheduler, HeldNodes
 from fleetops_schemas.records import NodeState
+
+JOBS = (HeldNodes("81", "llm_training", ("n1", "n2")), HeldNodes("82", "llm_decode", ("n4",)))
 
 
 @pytest.fixture
@@ -15,11 +17,38 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def scheduler(clock: ManualClock) -> EmulatedScheduler:
-    return EmulatedScheduler(["n1", "n2", "n3"], [HeldNodes("81", "pretrain", ("n1", "n2"))], clock)
+    return EmulatedScheduler(["n1", "n2", "n3", "n4"], JOBS, clock)
 
 
 def state(scheduler: EmulatedScheduler, node: str) -> NodeState:
     return {item.node: item for item in scheduler.nodes()}[node]
+
+
+def test_each_job_holds_its_nodes_and_the_rest_are_idle(scheduler: EmulatedScheduler) -> None:
+    assert [(job.id, job.name, job.state, job.nodes) for job in scheduler.jobs()] == [
+        ("81", "llm_training", "RUNNING", ("n1", "n2")),
+        ("82", "llm_decode", "RUNNING", ("n4",)),
+    ]
+    assert [(node.node, node.states, node.jobs) for node in scheduler.nodes()] == [
+        ("n1", ("ALLOCATED",), ("81",)),
+        ("n2", ("ALLOCATED",), ("81",)),
+        ("n3", ("IDLE",), ()),
+        ("n4", ("ALLOCATED",), ("82",)),
+    ]
+
+
+def test_jobs_began_with_the_scheduler_and_are_seen_now(
+    scheduler: EmulatedScheduler, clock: ManualClock
+) -> None:
+    began = clock.now()
+    clock.advance(60)
+    assert {(job.started_at, job.observed_at) for job in scheduler.jobs()} == {(began, clock.now())}
+
+
+def test_a_fleet_may_have_no_job(clock: ManualClock) -> None:
+    scheduler = EmulatedScheduler(["n1"], (), clock)
+    assert scheduler.jobs() == []
+    assert not state(scheduler, "n1").busy
 
 
 def test_a_drained_busy_node_keeps_its_job(
@@ -37,9 +66,15 @@ def test_a_drained_busy_node_keeps_its_job(
         "fleetops",
         clock.now(),
     )
-    (job,) = scheduler.jobs()
+    job = scheduler.jobs()[0]
     assert (job.state, job.nodes) == ("RUNNING", ("n1", "n2"))
     assert scheduler.drained == ["n1"]
+
+
+def test_drained_nodes_are_listed_in_the_fleets_order(scheduler: EmulatedScheduler) -> None:
+    for node in ("n4", "n1", "n3"):
+        scheduler.drain(node, "why", "me")
+    assert scheduler.drained == ["n1", "n3", "n4"]
 
 
 def test_the_same_drain_twice_is_one(scheduler: EmulatedScheduler, clock: ManualClock) -> None:
@@ -67,7 +102,7 @@ def test_undrain_brings_the_node_back(scheduler: EmulatedScheduler) -> None:
 
 
 def test_unknown_nodes_and_empty_reasons_are_refused(scheduler: EmulatedScheduler) -> None:
-    with pytest.raises(NotFoundError, match="n9"):
+    with pytest.raises(NotFoundError, match="no node 'n9'; there are n1 to n4"):
         scheduler.drain("n9", "why", "me")
     with pytest.raises(NotFoundError):
         scheduler.undrain("n9")
@@ -76,46 +111,24 @@ def test_unknown_nodes_and_empty_reasons_are_refused(scheduler: EmulatedSchedule
     assert scheduler.drained == []
 
 
-def test_each_job_holds_its_own_nodes(clock: ManualClock) -> None:
-    jobs = [HeldNodes("81", "pretrain", ("n1",)), HeldNodes("82", "tuning", ("n3",))]
-    scheduler = EmulatedScheduler(["n1", "n2", "n3"], jobs, clock)
-    assert [(job.id, job.name, job.nodes) for job in scheduler.jobs()] == [
-        ("81", "pretrain", ("n1",)),
-        ("82", "tuning", ("n3",)),
-    ]
-    assert [one.jobs for one in scheduler.nodes()] == [("81",), (), ("82",)]
-
-
-def test_a_job_that_holds_nothing_runs_no_longer(scheduler: EmulatedScheduler) -> None:
-    scheduler.hold("81", ("n2",))
-    assert [job.nodes for job in scheduler.jobs()] == [("n2",)]
-    assert state(scheduler, "n1").states == ("IDLE",)
-    scheduler.hold("81", ())
-    assert scheduler.jobs() == []
-    assert not any(node.busy for node in scheduler.nodes())
-    with pytest.raises(NotFoundError, match="81"):
-        scheduler.hold("99", ("n1",))
-
-
-def test_a_node_that_does_not_respond_is_down_since_then(
+def test_what_was_asked_for_is_remembered_whatever_came_of_it(
     scheduler: EmulatedScheduler, clock: ManualClock
 ) -> None:
-    scheduler.lose(["n1"])
-    since = clock.now()
-    clock.advance(30)
-    scheduler.lose(["n1"])
-    node = state(scheduler, "n1")
-    assert node.states == ("DOWN", "NOT_RESPONDING")
-    assert (node.reason, node.reason_by, node.reason_at) == ("Not responding", "slurm", since)
-    assert not node.drained
-    assert node.busy
-    scheduler.lose([])
-    assert state(scheduler, "n1").states == ("ALLOCATED",)
+    scheduler.drain("n1", "why", "me")
+    clock.advance(1)
+    with pytest.raises(RefusedError):
+        scheduler.undrain("n2")
+    with pytest.raises(NotFoundError):
+        scheduler.drain("n9", "why", "me")
+    calls = [(call.verb, call.node, call.reason) for call in scheduler.calls]
+    assert calls == [("drain", "n1", "why"), ("undrain", "n2", ""), ("drain", "n9", "why")]
+    assert scheduler.calls[-1].at == clock.now()
+    assert scheduler.calls.maxlen == MAX_CALLS, "a client in a loop does not fill the memory"
 
 
-def test_a_drain_keeps_its_reason_while_the_node_is_down(scheduler: EmulatedScheduler) -> None:
-    scheduler.drain("n1", "hot", "fleetops")
-    scheduler.lose(["n1"])
-    node = state(scheduler, "n1")
-    assert node.states == ("DOWN", "NOT_RESPONDING", "DRAIN")
-    assert (node.drained, node.reason, node.reason_by) == (True, "hot", "fleetops")
+def test_without_nodes_nobody_is_known(clock: ManualClock) -> None:
+    """A rack of storage hosts has no node that jobs run on."""
+    scheduler = EmulatedScheduler((), (), clock)
+    assert (scheduler.nodes(), scheduler.jobs(), scheduler.drained) == ([], [], [])
+    with pytest.raises(NotFoundError, match="no node 'n1'; there are none"):
+        scheduler.drain("n1", "why", "me")
