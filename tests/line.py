@@ -160,7 +160,7 @@ def running_line(
 ) -> Iterator[TestLine]:
     """A fleet and one process a group of roles, ready: every host has been seen."""
     folder.mkdir(parents=True, exist_ok=True)
-    fleet = EmulatedFleet(folder / "fleet", ["--scenario", scenario, *arguments])
+    fleet = EmulatedFleet(folder / "fleet", ["--waits", "--scenario", scenario, *arguments])
     line: TestLine | None = None
     try:
         endpoints = fleet.start()

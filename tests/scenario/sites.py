@@ -20,11 +20,11 @@ from tests.kafka_testbed import KafkaBroker
 from tests.line import TestLine, running_line
 from tests.slurm_testbed import SlurmCluster
 
-RACKS, HOSTS_PER_RACK = 2, 8
-HOSTS = RACKS * HOSTS_PER_RACK
+HOSTS = 16
+"""Two racks of the demonstration's cluster."""
 JOB_HOSTS = HOSTS * 3 // 4
 """The first ones; the emulator's share."""
-FLEET = ("--racks", str(RACKS), "--hosts-per-rack", str(HOSTS_PER_RACK))
+FLEET = ("--scale", str(HOSTS))
 AUDIT = "DebugFlags=AuditRPCs"
 """slurmctld writes down every request, those without effect included."""
 JOB_STARTS_SECONDS = 30.0
@@ -162,7 +162,7 @@ class ClusterSite(Site):
     @override
     def _fleet_options(self) -> tuple[str, ...]:
         names = f"n[0-{HOSTS - 1}]"
-        return ("--scheduler", "external", "--host-names", names, "--job-id", self._job)
+        return ("--scheduler", "external", "--host-names", names, "--first-job-id", self._job)
 
     def _log(self) -> str:
         return (self.slurm.folder / "log" / "slurmctld.log").read_text("utf-8")
