@@ -135,6 +135,8 @@ class Log(Model):
     pick: Literal["all", "one"] = "all"
     every_seconds: Value | None = None
     """Mean time between lines, by chance; one at the onset without it."""
+    per_hour: Value | None = None
+    """The same, told as a number an hour."""
     at: Literal["onset", "end", "pulse", "lull"] = "onset"
     """``pulse`` and ``lull``: whenever the kind's pulse comes on, and goes."""
     when: dict[str, float | str] = Field(default_factory=dict)
@@ -144,6 +146,8 @@ class Log(Model):
         given = (self.xid is not None, self.sxid is not None, self.kernel != "", self.message != "")
         if sum(given) != 1:
             raise ValueError("give exactly one of xid, sxid, kernel and message")
+        if self.every_seconds is not None and self.per_hour is not None:
+            raise ValueError("give either every_seconds or per_hour")
         return self
 
 
@@ -216,7 +220,7 @@ class FaultKind(Model):
         shapes = [self.shape, *(one.shape for one in self.effects if one.shape)]
         values: list[Value | None] = [value for shape in shapes for value in shape.values()]
         values += [value for one in self.effects for value in (one.value, one.count)]
-        values += [one.every_seconds for one in self.logs]
+        values += [value for one in self.logs for value in (one.every_seconds, one.per_hour)]
         values += [one.xid for one in self.logs if not isinstance(one.xid, dict)]
         return values
 

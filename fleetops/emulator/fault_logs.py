@@ -18,6 +18,9 @@ from fleetops.emulator.log_lines import LogLine
 from fleetops.emulator.model.effects import Scope
 from fleetops.emulator.pci import adapter_address, pci_address
 
+SECONDS_PER_HOUR = 3600.0
+LEAST_PER_HOUR = 1e-6
+
 
 @dataclass(slots=True)
 class PlannedLog:
@@ -68,6 +71,8 @@ class LogWriter:
         scope = _scope_of(log)
         rng = np.random.default_rng([self._seed, *key, 1])
         every = 0.0 if log.every_seconds is None else number_of(log.every_seconds, numbers)
+        if log.per_hour is not None:
+            every = SECONDS_PER_HOUR / max(number_of(log.per_hour, numbers), LEAST_PER_HOUR)
         code = 0
         if log.xid is not None and not isinstance(log.xid, dict):
             code = round(number_of(log.xid, numbers))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,12 @@ from fleetops.emulator.fault_schedule import Fault, FaultSchedule, ScheduledFaul
 from fleetops.emulator.fault_shapes import Form
 from fleetops.emulator.fault_signature import Mark, Moves
 from fleetops.emulator.fault_targets import Target
+from fleetops.emulator.log_lines import LogLine
 from fleetops.emulator.model.effects import Floats
 from fleetops.emulator.model.fleet import Fleet, FleetOptions
 from fleetops.emulator.model.tables import Table
 from fleetops.emulator.site import Site, build_site
+from fleetops.emulator.truth import TruthFile, read_truth
 from fleetops_schemas.clusters import Cluster, Placement
 from fleetops_schemas.profiles import Basis, Figure, load_profile
 
@@ -77,7 +80,7 @@ class Case:
 class Trial:
     """One case, run."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case, truth: Path) -> None:
         """Runs the faulty fleet; the healthy one is shared by all cases of a site."""
         self.case = case
         options = FleetOptions(site_of(case.site), SEED, TICK_SECONDS)
@@ -86,9 +89,13 @@ class Trial:
         self.kind: FaultKind = fault_kind(case.kind)
         self.last = ONSET_TICK + case.ticks
         """The first tick at which the fault is over; tick numbers begin at 1."""
+        self.lines: list[LogLine] = []
+        self.schedule.on_line.append(self.lines.append)
         fleet = Fleet(options, self.schedule.disturb)
         count = self.last + case.recovery_ticks
-        self.faulty = tuple(fleet.tick() for _ in range(count))
+        with TruthFile(truth, self.schedule, options.began):
+            self.faulty = tuple(fleet.tick() for _ in range(count))
+        self.episodes = read_truth(truth)
         self.healthy = healthy_run(case.site, count)
 
     def rows(self, mark: Mark) -> NDArray[np.intp]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,10 @@ from fleetops.emulator.fault_kinds import fault_kinds
 from fleetops.emulator.fault_shapes import Form
 from fleetops.emulator.fault_signature import Mark, Moves
 from fleetops.emulator.fault_targets import TargetKind
+from fleetops.emulator.model.effects import Scope
+from fleetops.emulator.model.fleet import EPOCH
 from tests.unit.emulator.fault_cases import CASES
-from tests.unit.emulator.fault_trials import COUNTERS, ONSET_TICK, Trial
+from tests.unit.emulator.fault_trials import COUNTERS, ONSET_TICK, TICK_SECONDS, Trial
 
 NAMES = [case.kind for case in CASES]
 LEFT_RATIO = 0.4
@@ -18,9 +22,9 @@ LEFT_RATIO = 0.4
 
 
 @pytest.fixture(scope="module", params=CASES, ids=NAMES)
-def trial(request: pytest.FixtureRequest) -> Trial:
+def trial(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trial:
     """Run once for all tests of a kind."""
-    return Trial(request.param)
+    return Trial(request.param, tmp_path_factory.mktemp("truth") / "truth.jsonl")
 
 
 def window_of(trial: Trial, mark: Mark) -> tuple[int, int]:
@@ -81,3 +85,24 @@ def test_the_fleet_recovers(trial: Trial) -> None:
             continue  # what was counted before is gone for good
         bound = np.maximum(LEFT_RATIO * during[kept], 0.5 * mark.at_least)
         assert (after[kept] <= bound).all(), f"{mark}: still {after[kept].max()}"
+
+
+def test_the_truth_and_the_logs_say_so(trial: Trial) -> None:
+    (episode,) = trial.episodes
+    judged = trial.kind.truth.of(trial.scheduled.words)
+    assert (episode.kind, episode.verdict, episode.drain) == (
+        trial.case.kind,
+        judged.verdict,
+        judged.drain,
+    )
+    assert episode.t_on == EPOCH + timedelta(seconds=ONSET_TICK * TICK_SECONDS)
+    assert episode.t_off == EPOCH + timedelta(seconds=trial.last * TICK_SECONDS)
+    assert bool(trial.lines) == bool(trial.kind.logs)
+    owners = {line.owner for line in trial.lines}
+    places = trial.schedule.places
+    own = {places.site.hosts[host] for host in trial.scheduled.place.extent[Scope.HOST]}
+    assert owners <= own
+    assert all(
+        ONSET_TICK * TICK_SECONDS <= line.at_seconds <= trial.last * TICK_SECONDS
+        for line in trial.lines
+    )
