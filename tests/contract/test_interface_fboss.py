@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from fleetops.emulator.interfaces.fboss import FbossInterface
-from tests.contract.interface_contract import InterfaceContract, Strike
+from tests.contract.interface_contract import Strike
+from tests.contract.switch_contract import SwitchContract
 
 
-class TestFbossInterface(InterfaceContract):
+class TestFbossInterface(SwitchContract):
     """Rack switches with copper below and optics above."""
 
     interface_class = FbossInterface

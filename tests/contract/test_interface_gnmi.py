@@ -13,7 +13,8 @@ from typing_extensions import override
 
 from fleetops.core.clock import Clock
 from fleetops.emulator.interfaces.gnmi import GnmiInterface
-from tests.contract.interface_contract import Cell, InterfaceContract, Stand, Strike
+from tests.contract.interface_contract import Cell, Stand, Strike
+from tests.contract.switch_contract import SwitchContract
 
 T = TypeVar("T")
 ARRIVAL_SECONDS = 20.0
@@ -38,7 +39,7 @@ class Told(Stand):
             await asyncio.sleep(0.02)
 
 
-class OverGnmi(InterfaceContract):
+class OverGnmi(SwitchContract):
     interface_class = GnmiInterface
 
     @override

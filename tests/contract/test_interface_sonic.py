@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from fleetops.emulator.interfaces.sonic import SonicInterface
-from tests.contract.interface_contract import InterfaceContract, Strike
+from tests.contract.interface_contract import Strike
+from tests.contract.switch_contract import SwitchContract
 
 
-class TestSonicInterface(InterfaceContract):
+class TestSonicInterface(SwitchContract):
     """A leaf with co-packaged optics above and modules below."""
 
     interface_class = SonicInterface

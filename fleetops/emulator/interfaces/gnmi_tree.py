@@ -157,35 +157,22 @@ def _channels(switch: SwitchRows) -> Entries:
     rows, most = switch.ports[optical], int(lanes.max(initial=0))
     used = np.arange(most) < lanes[optical][:, None]
 
-    def of_lanes(metric: str, spread: Callable[[Floats, int], Floats], digits: int) -> Reads:
-        return lambda tables: _digits(spread(tables[PORT][metric][rows], most)[used], digits)
+    def leaf(name: str, metric: str, spread: Callable[[Floats, int], Floats], digits: int) -> Leaf:
+        return Leaf(
+            f"state/{name}/instant",
+            lambda tables: _digits(spread(tables[PORT][metric][rows], most)[used], digits),
+        )
 
+    modules = [
+        (_component(_transceiver(switch.port_names[at])), switch.lanes[at]) for at in optical
+    ]
     return Entries(
+        [(*module, *_channel(lane)) for module, count in modules for lane in range(count)],
         [
-            (*component, *_channel(lane))
-            for component, count in (
-                (_component(_transceiver(switch.port_names[at])), switch.lanes[at])
-                for at in optical
-            )
-            for lane in range(count)
-        ],
-        [
-            Leaf(
-                "state/input-power/instant",
-                of_lanes("optics_receive_power_milliwatts", lanes_dbm, LIGHT),
-            ),
-            Leaf(
-                "state/output-power/instant",
-                of_lanes("optics_transmit_power_milliwatts", lanes_dbm, LIGHT),
-            ),
-            Leaf(
-                "state/laser-bias-current/instant",
-                of_lanes("optics_bias_milliamperes", lanes_bias, LIGHT),
-            ),
-            Leaf(
-                "state/laser-temperature/instant",
-                of_lanes("laser_temperature_celsius", _each, CELSIUS),
-            ),
+            leaf("input-power", "optics_receive_power_milliwatts", lanes_dbm, LIGHT),
+            leaf("output-power", "optics_transmit_power_milliwatts", lanes_dbm, LIGHT),
+            leaf("laser-bias-current", "optics_bias_milliamperes", lanes_bias, LIGHT),
+            leaf("laser-temperature", "laser_temperature_celsius", _each, CELSIUS),
         ],
     )
 
@@ -317,7 +304,13 @@ def _statuses(tables: Tables, rows: Indices) -> Texts:
 
 def _speeds(tables: Tables, rows: Indices) -> Texts:
     rates = tables[PORT]["rate_gigabits_per_second"][rows].tolist()
-    return [f'"openconfig-if-ethernet:SPEED_{rate:.0f}GB"' for rate in rates]
+    return _words(f"openconfig-if-ethernet:{_speed(rate)}" for rate in rates)
+
+
+def _speed(gigabits_per_second: float) -> str:
+    if gigabits_per_second.is_integer():
+        return f"SPEED_{gigabits_per_second:.0f}GB"
+    return f"SPEED_{gigabits_per_second * 1000.0:.0f}MB"
 
 
 def _counts(device_class: str, metric: str, rows: Indices) -> Reads:

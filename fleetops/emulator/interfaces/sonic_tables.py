@@ -6,7 +6,7 @@ psud, thermalctld) and doc/pmon/xcvrd_cpo.md write them. Numbers are texts there
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -200,44 +200,27 @@ def _of_lasers(switch: SwitchRows) -> Iterator[Hashes]:
 
 
 def _of_the_board(switch: SwitchRows) -> Iterator[Hashes]:
-    row, supplies = switch.host, switch.supplies
-    yield _static(
-        STATE_DB,
-        "CHASSIS_INFO|chassis 1",
-        {"serial": switch.name, "model": switch.switch.profile.name},
-    )
-    yield Hashes(
-        STATE_DB,
-        _keys("TEMPERATURE_INFO", TEMPERATURES),
-        lambda tables, _: {
-            "temperature": _rounded(
-                np.array([tables[HOST][metric][row] for metric in TEMPERATURES.values()])
-            )
-        },
-    )
-    fans = [f"FAN {number + 1}" for number in range(switch.fans)]
-    yield Hashes(
-        STATE_DB,
-        _keys("FAN_INFO", fans),
-        lambda tables, _: {
-            "speed": _whole(
-                np.rint(
-                    fan_speeds(float(tables[HOST]["fan_speed_ratio"][row]) * PERCENT, switch.fans)
-                )
-            )
-        },
-    )
-    yield Hashes(
-        STATE_DB,
-        _keys("PSU_INFO", [f"PSU {number + 1}" for number in range(len(supplies))]),
-        lambda tables, _: {
-            "status": ["true"] * len(supplies),
-            **{
-                name: _rounded(tables[POWER_UNIT][metric][supplies])
-                for name, metric in SUPPLY.items()
-            },
-        },
-    )
+    row, fans, supplies = switch.host, switch.fans, switch.supplies
+
+    def temperatures(tables: Mapping[str, Table], _: datetime) -> Columns:
+        own = [tables[HOST][metric][row] for metric in TEMPERATURES.values()]
+        return {"temperature": _rounded(np.array(own))}
+
+    def speeds(tables: Mapping[str, Table], _: datetime) -> Columns:
+        slowest = float(tables[HOST]["fan_speed_ratio"][row])
+        return {"speed": _whole(np.rint(fan_speeds(slowest * PERCENT, fans)))}
+
+    def supplied(tables: Mapping[str, Table], _: datetime) -> Columns:
+        table = tables[POWER_UNIT]
+        return {"status": ["true"] * len(supplies)} | {
+            name: _rounded(table[metric][supplies]) for name, metric in SUPPLY.items()
+        }
+
+    about = {"serial": switch.name, "model": switch.switch.profile.name}
+    yield _static(STATE_DB, "CHASSIS_INFO|chassis 1", about)
+    yield Hashes(STATE_DB, _keys("TEMPERATURE_INFO", TEMPERATURES), temperatures)
+    yield Hashes(STATE_DB, _keys("FAN_INFO", _numbered("FAN", fans)), speeds)
+    yield Hashes(STATE_DB, _keys("PSU_INFO", _numbered("PSU", len(supplies))), supplied)
 
 
 def _case(table: Table, rows: Indices, now: datetime) -> Columns:
@@ -258,7 +241,11 @@ def _static(database: int, key: str, fields: Mapping[str, str]) -> Hashes:
     return Hashes(database, [key], lambda _tables, _now: columns)
 
 
-def _keys(table: str, names: Sequence[str] | Mapping[str, str]) -> list[str]:
+def _numbered(kind: str, count: int) -> list[str]:
+    return [f"{kind} {number}" for number in range(1, count + 1)]
+
+
+def _keys(table: str, names: Iterable[str]) -> list[str]:
     return [f"{table}|{name}" for name in names]
 
 
