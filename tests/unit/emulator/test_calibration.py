@@ -18,11 +18,9 @@ from tests.support import fixtures
 from tests.unit.emulator.emulated import emulated
 
 HOSTS, DAY_TICKS, EVERY = 100, 1440, 10
-FURTHEST = 0.16
-"""Kalos and Seren are themselves up to 0.12 from each other; a third more is left to four kinds of
-jobs that never move."""
-SERVER_FURTHEST = 0.18
-"""One cluster was published, of three kinds of servers; all hosts are of one kind here."""
+FURTHEST = 0.15
+"""Kalos and Seren are themselves up to 0.12 from each other; a quarter more is left to four kinds
+of jobs that never move."""
 UNLIKE = 0.4
 
 CASES = (
@@ -85,7 +83,7 @@ def test_servers_draw_as_those_of_seren(figure: Figure) -> None:
     values, real = day("acme_seren")["server"], published("acme_server_power_cdf.csv", 0)
     found = distance(values, real)
     figure(f"distance {found:.3f}, medians {np.median(values):.0f} and {np.median(real):.0f}")
-    assert found <= SERVER_FURTHEST
+    assert found <= FURTHEST
 
 
 def test_the_real_clusters_are_that_far_from_each_other(figure: Figure) -> None:
@@ -93,7 +91,7 @@ def test_the_real_clusters_are_that_far_from_each_other(figure: Figure) -> None:
     pairs = zip(CASES[:4], CASES[4:], strict=True)
     apart = [distance(published(*kalos[2:]), published(*seren[2:])) for kalos, seren in pairs]
     figure(f"power, core, memory, utilisation: {', '.join(f'{one:.3f}' for one in apart)}")
-    assert 0.10 <= max(apart) <= 0.75 * FURTHEST + 0.001
+    assert 0.10 <= max(apart) <= 0.8 * FURTHEST
 
 
 def test_a_fleet_that_only_trains_is_far_off() -> None:
