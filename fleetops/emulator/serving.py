@@ -9,13 +9,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from fleetops.core.clock import Clock
 from fleetops.emulator.http_server import HttpServer, listen, port_of
 from fleetops.emulator.interfaces.base import LOOPBACK, ServedInterface, Surroundings
-from fleetops.emulator.interfaces.outage import Outage
 from fleetops.emulator.interfaces.registry import build_interfaces
 from fleetops.emulator.log_lines import LogLine
 from fleetops.emulator.model.fleet import Fleet
@@ -58,7 +56,7 @@ class Serving:
         )
         self.interfaces: list[ServedInterface] = build_interfaces(surroundings, only)
         shared = [route for served in self.interfaces for route in served.routes()]
-        app = Starlette(routes=[*shared, *routes], middleware=[Middleware(Outage, fleet=fleet)])
+        app = Starlette(routes=[*shared, *routes])
         self._server = HttpServer(app, [self._listener])
         self._open = contextlib.AsyncExitStack()
 
