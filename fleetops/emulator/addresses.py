@@ -23,15 +23,24 @@ WALK_DEADLINE_SECONDS = 8.0
 """Of the slow ones: the first round walks through all of a controller's resources."""
 LONG_TICK_SECONDS = 5.0
 """From here on the sensors' own cadence is the collectors'."""
+LONGEST_INTERVAL_SECONDS, LONGEST_DEADLINE_SECONDS = 3600.0, 600.0
+"""What collectors take (:class:`~fleetops_collectors.base.CollectorConfig`)."""
 
 
 def describe(emulation: Emulation, serving: Serving, *, with_scheduler: bool) -> dict[str, Any]:
-    """The content of ``endpoints.json``; the scheduler's URL is null where a real one is used."""
+    """The content of ``endpoints.json``; the scheduler's URL is null where a real one is used.
+
+    ``seed``, ``tick_seconds`` and ``began`` make the same fleet again, in compressed time.
+    """
     site, jobs = emulation.fleet.site, emulation.fleet.state.jobs
+    options = emulation.fleet.options
     return {
         "control_url": serving.base_url,
         "scheduler_url": serving.base_url if with_scheduler else None,
         "cluster": site.cluster.name,
+        "seed": options.seed,
+        "tick_seconds": options.tick_seconds,
+        "began": options.began.isoformat(),
         "topology": [placement.model_dump(mode="json") for placement in site.standing],
         "collectors": [
             paced(entry, emulation.fleet.tick_seconds)
@@ -59,7 +68,8 @@ def paced(entry: Mapping[str, Any], tick_seconds: float) -> dict[str, Any]:
     interval = SLOW_SECONDS if slow else FAST_SECONDS
     deadline = WALK_DEADLINE_SECONDS if slow else DEADLINE_SECONDS
     if tick_seconds >= LONG_TICK_SECONDS:
-        interval, deadline = tick_seconds, max(deadline, 0.8 * tick_seconds)
+        interval = min(tick_seconds, LONGEST_INTERVAL_SECONDS)
+        deadline = min(max(deadline, 0.8 * tick_seconds), LONGEST_DEADLINE_SECONDS)
     return {**entry, "interval_seconds": interval, "deadline_seconds": deadline}
 
 

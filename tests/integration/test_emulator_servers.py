@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
 import signal
 import subprocess
 import sys
@@ -11,166 +9,91 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 
 import httpx
 import pytest
+import yaml
 
-from fleetops.core.clock import SystemClock
+from fleetops.core.config import load_config
 from fleetops.core.hostlist import expand
-from fleetops.core.plugin import load
-from fleetops.emulator.endpoints import FILE_NAME, PASSWORD_FILE_NAME, USERNAME
-from fleetops.emulator.servers.redfish.sessions import MAX_SESSIONS
-from fleetops_collectors.base import Collector, Scrape, devices_of
-from fleetops_schemas.readings import Quality
+from fleetops.emulator.addresses import CONFIGURATION_NAME, FILE_NAME
+from fleetops.emulator.interfaces.redfish.interface import USERNAME
+from fleetops.emulator.interfaces.redfish.sessions import MAX_SESSIONS
 from fleetops_schemas.records import Job, NodeState
 from fleetops_schemas.topology import HostPlacement, Topology
-from tests.integration.emulator_process import START_SECONDS, Emulator, get, samples, start
+from tests.integration.emulator_process import (
+    START_SECONDS,
+    Emulator,
+    get,
+    running,
+    samples,
+    scrapes,
+    start,
+)
 
 ROOT = "/redfish/v1"
+FOUR_HOSTS = ("--scale", "4", "--tick-seconds", "0.25")
 
 
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    running = start(tmp_path_factory.mktemp("emulator"), "--seed", "5", "--scenario", "leak")
-    yield running
-    assert running.end() == 0
+    arguments = ("--cluster", "demo", "--tick-seconds", "0.25", "--seed", "5")
+    folder = tmp_path_factory.mktemp("emulator")
+    with running(folder, *arguments, "--scenario", "leak", "--waits") as process:
+        yield process
 
 
 class TestEndpoints:
     def test_all_is_there_for_a_configuration(self, emulator: Emulator) -> None:
         counts = {c["name"]: len(c["targets"]) for c in emulator.endpoints["collectors"]}
         assert counts == {
-            "bmc": 32,
-            "cdu": 2,
-            "shelf": 2,
             "dcgm": 32,
+            "node": 32,
             "training": 24,
             "kernel": 32,
+            "bmc": 32,
+            "cdu": 2,
+            "shelf": 4,
+            "facility": 1,
+            "fboss": 4,
+            "gnmi": 4,
         }
         topology = Topology(map(HostPlacement.model_validate, emulator.endpoints["topology"]))
         assert len(topology) == 32
-        job = emulator.endpoints["job"]
-        assert (job["id"], job["ranks"], len(job["nodes"])) == ("81", 192, 24)
+        (job,) = emulator.endpoints["jobs"]
+        assert (job["id"], job["workload"], job["ranks"]) == ("81", "llm_training", 192)
+        assert (len(job["nodes"]), job["pipeline_stages"]) == (24, 4)
+        assert job["expected_step_seconds"] == pytest.approx(0.99, abs=0.01)
 
-    def test_the_password_is_in_a_file_for_the_user_alone(self, emulator: Emulator) -> None:
-        path = Path(emulator.collector("bmc")["password_file"])
-        assert path.stat().st_mode & 0o777 == 0o600
-        assert path.read_text() not in (emulator.state_dir / FILE_NAME).read_text()
+    def test_it_says_what_makes_the_same_fleet_again(self, emulator: Emulator) -> None:
+        told = emulator.endpoints
+        assert (told["cluster"], told["seed"], told["tick_seconds"]) == ("demo", 5, 0.25)
+        began = datetime.fromisoformat(told["began"])
+        assert 0.0 < (datetime.now(UTC) - began).total_seconds() < 600.0
 
-
-class TestRedfish:
-    def test_the_root_is_open_and_the_rest_is_not(self, emulator: Emulator) -> None:
-        url = emulator.target("bmc", "node001")
-        assert get(f"{url}/redfish").json() == {"v1": f"{ROOT}/"}
-        root = get(f"{url}{ROOT}/")
-        assert root.headers["odata-version"] == "4.0"
-        assert root.json()["@odata.type"] == "#ServiceRoot.v1_20_0.ServiceRoot"
-        refused = get(f"{url}{ROOT}/Chassis")
-        assert refused.status_code == 401
-        assert refused.json()["error"]["code"].endswith("NoValidSession")
-        assert "Basic" in refused.headers["www-authenticate"]
-
-    @pytest.mark.parametrize("credentials", ["fleetops:wrong", "root:x", "%%%"])
-    def test_wrong_credentials_are_refused(self, emulator: Emulator, credentials: str) -> None:
-        url = emulator.target("bmc", "node001")
-        encoded = base64.b64encode(credentials.encode()).decode()
-        for value in (f"Basic {encoded}", "Basic not-base64!", "Bearer x", "Basic"):
-            answer = get(f"{url}{ROOT}/Systems", headers={"Authorization": value})
-            assert answer.status_code == 401
-
-    def test_sessions_are_limited_and_freed_by_logout(self, emulator: Emulator) -> None:
-        url = emulator.target("bmc", "node002")
-        sessions = f"{url}{ROOT}/SessionService/Sessions"
-        password = (emulator.state_dir / PASSWORD_FILE_NAME).read_text()
-        login = {"UserName": USERNAME, "Password": password}
-        with httpx.Client(trust_env=False) as client:
-            assert client.post(sessions, json={**login, "Password": "no"}).status_code == 401
-            assert client.post(sessions, content=b"{").status_code == 400
-            opened = [client.post(sessions, json=login) for _ in range(MAX_SESSIONS)]
-            assert [answer.status_code for answer in opened] == [201] * MAX_SESSIONS
-            refused = client.post(sessions, json=login)
-            assert refused.status_code == 503
-            assert refused.json()["error"]["code"].endswith("SessionLimitExceeded")
-
-            tokens = [{"X-Auth-Token": answer.headers["x-auth-token"]} for answer in opened]
-            assert client.get(f"{url}{ROOT}/Systems/1", headers=tokens[0]).status_code == 200
-            listed = client.get(sessions, headers=tokens[0]).json()
-            assert listed["Members@odata.count"] == MAX_SESSIONS
-            own = client.get(url + opened[1].headers["location"], headers=tokens[1])
-            assert own.json()["UserName"] == USERNAME
-            for answer, token in zip(opened, tokens, strict=True):
-                location = url + answer.headers["location"]
-                assert client.delete(location, headers=token).status_code == 204
-            assert client.get(f"{url}{ROOT}/Systems/1", headers=tokens[0]).status_code == 401
-            again = client.post(sessions, json=login)
-            assert again.status_code == 201
-            token = {"X-Auth-Token": again.headers["x-auth-token"]}
-            client.delete(url + again.headers["location"], headers=token)
-
-    def test_a_token_is_good_on_its_own_controller_only(self, emulator: Emulator) -> None:
-        password = (emulator.state_dir / PASSWORD_FILE_NAME).read_text()
-        one, two = emulator.target("bmc", "node003"), emulator.target("bmc", "node004")
-        opened = httpx.post(
-            f"{one}{ROOT}/SessionService/Sessions",
-            json={"UserName": USERNAME, "Password": password},
-            trust_env=False,
-        )
-        token = {"X-Auth-Token": opened.headers["x-auth-token"]}
-        assert get(f"{one}{ROOT}/Systems/1", headers=token).json()["HostName"] == "node003"
-        assert get(f"{two}{ROOT}/Systems/1", headers=token).status_code == 401
-        httpx.delete(one + opened.headers["location"], headers=token, trust_env=False)
-
-    @pytest.mark.parametrize(
-        ("collector", "device"), [("bmc", "node001"), ("cdu", "cdu2"), ("shelf", "r03/shelf1")]
-    )
-    def test_every_reference_leads_to_a_resource(
-        self, emulator: Emulator, collector: str, device: str
+    def test_fast_sources_are_asked_each_second_and_controllers_less_often(
+        self, emulator: Emulator
     ) -> None:
-        seen: set[str] = set()
-        waiting = [f"{ROOT}/"]
-        with emulator.redfish(collector, device) as client:
-            while waiting:
-                path = waiting.pop().rstrip("/")
-                if path in seen:
-                    continue
-                seen.add(path)
-                answer = client.get(path)
-                assert answer.status_code == 200, path
-                resource = answer.json()
-                assert resource["@odata.id"].rstrip("/") == path
-                assert resource["@odata.type"].startswith("#")
-                waiting += references(resource)
-        assert len(seen) > 25
+        asked = {one["name"]: one["interval_seconds"] for one in emulator.endpoints["collectors"]}
+        assert (asked["dcgm"], asked["training"], asked["kernel"]) == (1.0, 1.0, 1.0)
+        assert (asked["bmc"], asked["cdu"], asked["gnmi"]) == (4.0, 4.0, 4.0)
 
-    def test_a_collection_can_be_expanded(self, emulator: Emulator) -> None:
-        with emulator.redfish("bmc", "node001") as client:
-            sensors = client.get(f"{ROOT}/Chassis/Tray/Sensors?$expand=.($levels=1)").json()
-            assert {"Id", "Reading", "ReadingUnits"} <= sensors["Members"][0].keys()
-            assert len(sensors["Members"]) == sensors["Members@odata.count"]
-            plain = client.get(f"{ROOT}/Chassis/Tray/Sensors").json()
-            assert plain["Members"][0].keys() == {"@odata.id"}
-            assert client.get(f"{ROOT}/Chassis?$expand=.($levels=9)").status_code == 400
+    def test_the_configuration_is_one(self, emulator: Emulator) -> None:
+        path = emulator.state_dir / CONFIGURATION_NAME
+        config = load_config(path)
+        assert [one["name"] for one in config.collectors] == [
+            one["name"] for one in emulator.endpoints["collectors"]
+        ]
+        written = yaml.safe_load(path.read_text())
+        assert written["operate"]["scheduler_options"] == {"url": emulator.url}
 
-    def test_what_is_not_there_and_what_is_not_allowed(self, emulator: Emulator) -> None:
-        with emulator.redfish("cdu", "cdu1") as client:
-            missing = client.get(f"{ROOT}/Systems")
-            assert missing.status_code == 404
-            assert missing.json()["error"]["code"].endswith("ResourceMissingAtURI")
-            assert client.post(f"{ROOT}/Chassis", json={}).status_code == 405
-            assert client.delete(f"{ROOT}/SessionService/Sessions/none").status_code == 404
-
-
-def references(value: object) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if key in ("@odata.id", "DataSourceUri"):
-                yield item
-            else:
-                yield from references(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from references(item)
+    def test_passwords_are_in_files_for_the_user_alone(self, emulator: Emulator) -> None:
+        told = (emulator.state_dir / FILE_NAME).read_text()
+        told += (emulator.state_dir / CONFIGURATION_NAME).read_text()
+        for name in ("bmc", "gnmi"):
+            path = Path(emulator.collector(name)["password_file"])
+            assert path.stat().st_mode & 0o777 == 0o600
+            assert path.read_text() not in told
 
 
 class TestText:
@@ -187,7 +110,8 @@ class TestText:
         text = get(emulator.target("dcgm", "node032")).text
         assert all(value < 90 for value in samples(text, "DCGM_FI_DEV_POWER_USAGE").values())
         assert set(samples(text, "DCGM_FI_DEV_GPU_UTIL").values()) == {0.0}
-        assert get(f"{emulator.url}/nodes/node032/training").text == ""
+        targets = {target["name"] for target in emulator.collector("training")["targets"]}
+        assert "node032" not in targets
         assert get(f"{emulator.url}/nodes/node099/metrics").status_code == 404
 
     def test_ranks_report_their_steps(self, emulator: Emulator) -> None:
@@ -206,60 +130,46 @@ class TestText:
         pytest.fail("no step ended in 20 s")
 
 
-class TestCollectors:
-    """The product's own collectors, with the options that the emulator wrote for them."""
+class TestRedfish:
+    def client(self, emulator: Emulator, collector: str, name: str) -> httpx.Client:
+        password = Path(emulator.collector(collector)["password_file"]).read_text()
+        url = emulator.target(collector, name)
+        return httpx.Client(base_url=url, auth=(USERNAME, password), trust_env=False)
 
-    def scrapes(self, emulator: Emulator, name: str) -> list[Scrape]:
-        # a first walk through 32 controllers at once may take long on a loaded machine
-        options = {**emulator.collector(name), "deadline_seconds": 60.0}
-        collector_class = cast(type[Collector], load("collectors", options.pop("kind")))
-        config = collector_class.config_model.model_validate(options)
-        collector = collector_class.create(config, SystemClock())
+    def test_each_controller_has_a_port_and_answers_for_itself(self, emulator: Emulator) -> None:
+        for name in ("node003", "node004"):
+            with self.client(emulator, "bmc", name) as client:
+                (system,) = client.get(f"{ROOT}/Systems").json()["Members"]
+                assert client.get(system["@odata.id"]).json()["HostName"] == name
+        url = emulator.target("bmc", "node003")
+        assert get(f"{url}{ROOT}/Systems").status_code == 401
+        assert get(f"{url}{ROOT}/").status_code == 200
 
-        async def collect() -> list[Scrape]:
-            scrapes = await asyncio.gather(*map(collector.collect, config.targets))
-            await collector.close()
-            return list(scrapes)
+    def test_sessions_are_limited_and_freed_by_logout(self, emulator: Emulator) -> None:
+        path = f"{ROOT}/SessionService/Sessions"
+        password = Path(emulator.collector("bmc")["password_file"]).read_text()
+        login = {"UserName": USERNAME, "Password": password}
+        url = emulator.target("bmc", "node002")
+        with httpx.Client(base_url=url, trust_env=False) as client:
+            opened = [client.post(path, json=login) for _ in range(MAX_SESSIONS)]
+            assert [answer.status_code for answer in opened] == [201] * MAX_SESSIONS
+            assert client.post(path, json=login).status_code == 503
+            for answer in opened:
+                token = {"X-Auth-Token": answer.headers["x-auth-token"]}
+                assert client.get(f"{ROOT}/Systems", headers=token).status_code == 200
+                assert client.delete(answer.headers["location"], headers=token).status_code == 204
+                assert client.get(f"{ROOT}/Systems", headers=token).status_code == 401
+            again = client.post(path, json=login)
+            assert again.status_code == 201
+            token = {"X-Auth-Token": again.headers["x-auth-token"]}
+            client.delete(again.headers["location"], headers=token)
 
-        return asyncio.run(collect())
-
-    @pytest.mark.parametrize(
-        ("name", "devices"),
-        [
-            ("bmc", {"node001", "node001/leak0"}),
-            ("cdu", {"cdu1", "cdu1/leak0", "cdu1/pump1", "cdu1/pump2"}),
-            ("shelf", {"r01/shelf1", *(f"r01/shelf1/psu{n}" for n in range(1, 7))}),
-            ("dcgm", {f"node001/gpu{n}" for n in range(8)}),
-            ("training", {f"node001/job81/rank{n}" for n in range(8)}),
-        ],
-    )
-    def test_they_read_everything_well(
-        self, emulator: Emulator, name: str, devices: set[str]
-    ) -> None:
-        scrapes = self.scrapes(emulator, name)
-        assert len(scrapes) == len(emulator.collector(name)["targets"])
-        assert [warning for scrape in scrapes for warning in scrape.warnings] == []
-        readings = [reading for scrape in scrapes for reading in scrape.readings]
-        assert {reading.quality for reading in readings} == {Quality.GOOD}
-        assert set(devices_of(scrapes[0])) == devices
-
-    def test_a_session_is_left_open_by_none(self, emulator: Emulator) -> None:
+    def test_the_collector_leaves_no_session_open(self, emulator: Emulator) -> None:
         for _ in range(MAX_SESSIONS + 1):
-            self.scrapes(emulator, "cdu")
-        with emulator.redfish("cdu", "cdu1") as client:
+            scrapes(emulator.collector("cdu"))
+        with self.client(emulator, "cdu", "cdu1") as client:
             sessions = client.get(f"{ROOT}/SessionService/Sessions").json()
         assert sessions["Members@odata.count"] == 0
-
-    def test_the_kernel_log_names_accelerator_and_time(self, emulator: Emulator) -> None:
-        emulator.inject(
-            kind="xid", target={"host": "node030", "accelerator": 4}, parameters={"code": 94}
-        )
-        time.sleep(1.0)
-        scrapes = self.scrapes(emulator, "kernel")
-        events = [event for scrape in scrapes for event in scrape.events]
-        (event,) = [event for event in events if event.host == "node030"]
-        assert (event.device, event.code) == ("node030/gpu4", 94)
-        assert abs((datetime.now(UTC) - event.time).total_seconds()) < 30
 
 
 class TestScheduler:
@@ -278,14 +188,17 @@ class TestScheduler:
         assert nodes["node001"].busy
         assert nodes["node025"].states == ("IDLE",)
         (job,) = map(Job.model_validate, get(f"{emulator.url}/scheduler/jobs").json()["jobs"])
-        assert (job.id, job.state, len(job.nodes)) == ("81", "RUNNING", 24)
+        assert (job.id, job.name, job.state) == ("81", "llm_training", "RUNNING")
+        assert len(job.nodes) == 24
 
     def test_a_node_is_drained_and_brought_back(self, emulator: Emulator) -> None:
         reason = {"reason": "fleetops:i7 hot", "by": "fleetops"}
         assert self.post(emulator, "node008/drain", reason) == 204
         node = self.nodes(emulator)["node008"]
         assert (node.drained, node.busy, node.reason) == (True, True, "fleetops:i7 hot")
-        assert emulator.truth()["drained"] == ["node008"]
+        truth = emulator.truth()
+        assert truth["drained"] == ["node008"]
+        assert truth["scheduler_calls"][-1]["reason"] == "fleetops:i7 hot"
         assert self.post(emulator, "node008/undrain") == 204
         assert not self.nodes(emulator)["node008"].drained
         assert self.post(emulator, "node008/undrain") == 409
@@ -298,24 +211,35 @@ class TestScheduler:
         assert self.post(emulator, "node008/drain", {"reason": "x" * 100_000}) == 400
         assert emulator.truth()["drained"] == []
 
+    def test_it_can_demand_a_token(self, tmp_path: Path) -> None:
+        token_file = tmp_path / "token"
+        token_file.write_text("hunter2\n")
+        arguments = (*FOUR_HOSTS, "--scheduler-token-file", str(token_file))
+        with running(tmp_path / "state", *arguments) as emulator:
+            url = f"{emulator.url}/scheduler/ping"
+            assert get(url).status_code == 401
+            assert get(url, headers={"Authorization": "Bearer wrong"}).status_code == 401
+            assert get(url, headers={"Authorization": "Bearer hunter2"}).status_code == 200
+
 
 class TestControl:
     def test_the_scenario_starts_once_on_request(self, emulator: Emulator) -> None:
         assert emulator.truth()["started_at"] is None
         url = f"{emulator.url}/control/start"
-        assert httpx.post(url, trust_env=False).json() == {"started": True, "scenario": "leak"}
-        assert httpx.post(url, trust_env=False).json()["started"] is False
-        faults = [fault for fault in emulator.truth()["faults"] if fault["kind"] == "leak"]
-        assert [fault["target"]["host"] for fault in faults] == ["node004", "node004"]
-        assert not any(fault["active"] for fault in faults)
+        assert httpx.post(url, trust_env=False).json() == {"started": True}
+        assert httpx.post(url, trust_env=False).json() == {"started": False}
+        truth = emulator.truth()
+        leaks = [fault for fault in truth["faults"] if fault["kind"] == "leak"]
+        assert [fault["target"]["host"] for fault in leaks] == ["node004", "node004"]
+        assert not any(fault["active"] for fault in leaks)
+        assert [fault["drain"] for fault in leaks] == [False, True]
+        assert truth["elapsed_seconds"] < 10.0
 
     def test_xid_79_shows_in_log_exporter_and_job(self, tmp_path: Path) -> None:
-        emulator = start(
-            tmp_path, *("--racks", "1", "--hosts-per-rack", "2", "--scenario", "pump_degraded")
-        )
-        try:
+        with running(tmp_path, *FOUR_HOSTS) as emulator:
             answer = emulator.inject(kind="xid", target={"host": "node001", "accelerator": 6})
             assert answer.status_code == 201
+            assert answer.json() == {"id": "fault-1"}
             log = Path(emulator.target("kernel", "node001"))
             deadline = time.monotonic() + 20
             while "Xid (PCI:0000:d1:00): 79," not in log.read_text():
@@ -326,53 +250,49 @@ class TestControl:
             assert set(samples(text, "DCGM_FI_DEV_GPU_TEMP")) == set("0123457")
             ranks = get(emulator.target("training", "node001")).text
             assert len(samples(ranks, "fleetops_training_rank")) == 7
-        finally:
-            emulator.end()
+            events = [
+                event for one in scrapes(emulator.collector("kernel")) for event in one.events
+            ]
+            assert {event.host for event in events} == {"node001"}
+            event = next(event for event in events if event.code == 79)
+            assert event.device == "node001/gpu6"
+            assert abs((datetime.now(UTC) - event.time).total_seconds()) < 30
+            (fault,) = emulator.truth()["faults"]
+            assert (fault["place"], fault["active"]) == ("node001/gpu6", True)
 
     def test_a_wrong_fault_is_refused_in_words(self, emulator: Emulator) -> None:
         answer = emulator.inject(kind="flood")
         assert answer.status_code == 400
         assert "cold_plate_clog" in answer.json()["detail"]
-        assert emulator.inject(kind="leak", target={"rack": 1}).status_code == 400
+        answer = emulator.inject(kind="leak", target={"colour": "red"})
+        assert answer.status_code == 400
+        assert "target.colour: unknown key" in answer.json()["detail"]
+        answer = emulator.inject(kind="leak", target={"host": "x" * 70_000})
+        assert answer.status_code == 413
+
+    def test_a_fault_of_the_command_line_strikes_where_it_can(self, tmp_path: Path) -> None:
+        with running(tmp_path, *FOUR_HOSTS, "--fault", "leak", "--fault", "slow_rank") as emulator:
+            leak, slow = emulator.truth()["faults"]
+        assert (leak["target"]["host"], leak["active"]) == ("node001", True)
+        assert slow["target"] == {"host_index": 0, "host": "node001", "accelerator": 4}
 
 
 class TestProcess:
     def test_other_names_and_a_scheduler_elsewhere(self, tmp_path: Path) -> None:
-        emulator = start(
-            tmp_path,
-            *("--racks", "2", "--hosts-per-rack", "2", "--host-names", "n[0-3]"),
-            *("--scheduler", "external", "--job-id", "4711", "--scenario", "leak"),
-        )
-        try:
+        arguments = [*FOUR_HOSTS, "--host-names", "n[0-3]", "--scheduler", "external"]
+        arguments += ["--first-job-id", "4711", "--scenario", "leak", "--waits"]
+        with running(tmp_path, *arguments) as emulator:
             assert [place["host"] for place in emulator.endpoints["topology"]] == expand("n[0-3]")
             assert emulator.endpoints["scheduler_url"] is None
             assert get(f"{emulator.url}/scheduler/ping").status_code == 404
-            assert 'job="4711",host="n0"' in get(emulator.target("training", "n0")).text
+            assert 'job="4711"' in get(emulator.target("training", "n0")).text
             assert httpx.post(f"{emulator.url}/control/start", trust_env=False).is_success
             assert emulator.truth()["faults"][0]["target"]["host"] == "n3"
-        finally:
-            assert emulator.end() == 0
-
-    def test_the_scheduler_can_demand_a_token(self, tmp_path: Path) -> None:
-        token_file = tmp_path / "token"
-        token_file.write_text("hunter2\n")
-        emulator = start(
-            tmp_path / "state",
-            *("--racks", "1", "--hosts-per-rack", "4", "--scenario", "leak"),
-            *("--scheduler-token-file", str(token_file)),
-        )
-        try:
-            url = f"{emulator.url}/scheduler/ping"
-            assert get(url).status_code == 401
-            assert get(url, headers={"Authorization": "Bearer wrong"}).status_code == 401
-            assert get(url, headers={"Authorization": "Bearer hunter2"}).status_code == 200
-        finally:
-            emulator.end()
+            written = yaml.safe_load((tmp_path / CONFIGURATION_NAME).read_text())
+            assert "operate" not in written
 
     def test_it_ends_on_sigterm(self, tmp_path: Path) -> None:
-        emulator = start(
-            tmp_path, "--scenario", "pump_degraded", "--racks", "1", "--hosts-per-rack", "1"
-        )
+        emulator = start(tmp_path, "--scale", "1")
         emulator.process.send_signal(signal.SIGTERM)
         assert emulator.process.wait(10) == 0
         emulator.end()
@@ -382,10 +302,18 @@ class TestProcess:
         [
             (("--scenario", "no_such"), "shipped: cold_plate_clog"),
             (("--port", "1", "--state-dir", "/proc/none"), "/proc/none"),
-            (("--host-names", "n[0-3]"), "4 host names for 4 racks x 8 hosts"),
-            (("--racks", "1", "--hosts-per-rack", "2"), "host_index 6"),
+            (("--host-names", "n[0-3]"), "4 different host names of 4 for 32 hosts"),
+            (("--scale", "2", "--scenario", "cold_plate_clog"), "host_index 6"),
             (("--host-names", "n[0-"), "not a hostlist"),
             (("--scheduler-token-file", "/no/such/file"), "scheduler_token_file: cannot read"),
+            (("--cluster", "atlantis"), "no cluster and no platform 'atlantis'"),
+            (("--scale", "0"), "0 hosts is no fleet"),
+            (("--fault", "flood"), "flood"),
+            (("--tick-seconds", "0"), "tick"),
+            (("--tick-seconds", "-1"), "tick"),
+            (("--tick-seconds", "nan"), "tick"),
+            (("--fault", '{"kind": "leak", "target": {"host": "n1"}}'), "no 'n1'"),
+            (("--cluster", "grand_teton", "--fault", "leak"), "grand_teton has no host that can"),
         ],
     )
     def test_a_wrong_option_is_told_in_one_line(

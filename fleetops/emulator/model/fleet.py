@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from fleetops.core.errors import ConfigError
 from fleetops.emulator.groups import NONE, Indices
 from fleetops.emulator.model.coolant import Coolant
 from fleetops.emulator.model.effects import COLLECTORS, Effects, Floats, Scope
@@ -52,6 +53,15 @@ class FleetOptions:
     began: datetime = EPOCH
     first_job_id: int = 81
     warm_up_seconds: float = WARM_UP_SECONDS
+
+    def __post_init__(self) -> None:
+        """Checks what people give.
+
+        Raises:
+            ConfigError: the tick is no length of time.
+        """
+        if not 0.0 < self.tick_seconds <= DAY_SECONDS:
+            raise ConfigError(f"a tick of {self.tick_seconds:g} s; give more than 0, at most a day")
 
 
 class Fleet:

@@ -1,0 +1,259 @@
+"""A fleet in real time over its protocols, and the same one in compressed time: one model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fleetops.bus.local import LocalBus
+from fleetops.core.clock import SystemClock
+from fleetops.core.config import BusConfig
+from fleetops_collectors.collector_config import parse_collectors
+from fleetops_collectors.runner.runner import CollectorRunner, RunnerSettings
+from fleetops_schemas.catalog import load_catalog
+from fleetops_schemas.records import Event
+from fleetops_schemas.telemetry import decode_batch
+from fleetops_schemas.topics import EVENTS, all_topics, telemetry_topics
+from fleetops_schemas.topology import HostPlacement, Topology
+from tests.integration.emulator_process import SINGLE_PRECISION, Cell, Emulator, Twin, running
+
+HOSTS, SEED = 8, 11
+SECONDS = 10.0
+MORE_TICKS = 20
+"""Beyond the seconds: what the process ran before the collectors began, and after."""
+LATE_SECONDS = 4.0
+"""By how much more than a tick a row may trail the tick that it shows, on a busy machine."""
+FAULTS = (
+    '{"kind": "cold_plate_clog", "target": {"host_index": 2}, "at_seconds": 3,'
+    ' "parameters": {"ramp_seconds": 2}}',
+    '{"kind": "xid", "target": {"host_index": 5, "accelerator": 1}, "at_seconds": 4,'
+    ' "parameters": {"code": 94}}',
+)
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row as it came from the bus."""
+
+    device_class: str
+    device: str
+    host: str
+    rack: str
+    collector: str
+    time: datetime
+    values: Mapping[str, float]
+
+
+@dataclass
+class Runs:
+    """What both ways of running the fleet told."""
+
+    began: datetime
+    rows: list[Row]
+    events: list[Event]
+    told: dict[Cell, Floats]
+    """Of the compressed run: the course of each reading, one value a tick."""
+    places: dict[tuple[str, str], tuple[str, str]]
+    """Host and rack by class and device, in the compressed run."""
+    told_events: list[Event]
+    always: set[Cell]
+    """Readings that some protocol carries, at every tick."""
+    ever: set[Cell]
+    tolerances: Mapping[tuple[str, str], float]
+
+    def matches(self, row: Row) -> NDArray[np.bool_]:
+        """(metrics, ticks) whether the row's value is the compressed run's at that tick."""
+        found = []
+        for metric, value in row.values.items():
+            course = self.told[Cell(row.device_class, row.device, metric)]
+            allowed = self.tolerances.get((row.device_class, metric), 0.0)
+            with np.errstate(invalid="ignore"):
+                near = np.abs(course - value) <= allowed + SINGLE_PRECISION * np.abs(course)
+            found.append(near)
+        return np.array(found)
+
+    @cached_property
+    def ticks(self) -> list[NDArray[np.intp]]:
+        """For each row the ticks that it may show; the earlier of two where it shows both."""
+        found = []
+        for row in self.rows:
+            near = self.matches(row)
+            whole = np.flatnonzero(near.all(axis=0))
+            if not len(whole):
+                whole = np.flatnonzero((near[:, :-1] | near[:, 1:]).all(axis=0))
+            found.append(whole)
+        return found
+
+
+async def collect(emulator: Emulator, bus: LocalBus, folder: Path) -> None:
+    topology = Topology(map(HostPlacement.model_validate, emulator.endpoints["topology"]))
+    runner = CollectorRunner(
+        parse_collectors(emulator.endpoints["collectors"]),
+        publisher=bus.producer(),
+        topology=topology,
+        clock=SystemClock(),
+        settings=RunnerSettings(folder, "here", batch_seconds=0.2),
+    )
+    stop = asyncio.Event()
+    task = asyncio.create_task(runner.run(stop))
+    await asyncio.sleep(SECONDS)
+    stop.set()
+    await task
+
+
+def read(bus: LocalBus) -> tuple[list[Row], list[Event]]:
+    rows: list[Row] = []
+    with bus.reader([topic.name for topic in telemetry_topics()]) as reader:
+        for message in reader.catch_up(30.0):
+            header, batch = decode_batch(message.value, message.headers)
+            metrics = [one.name for one in load_catalog()[header.device_class].metrics]
+            for found in batch.to_pylist():
+                values = {name: found[name] for name in metrics if found[name] is not None}
+                if values:
+                    names = (found["device"], found["host"], found["rack"])
+                    where = (header.device_class, *names, header.collector)
+                    rows.append(Row(*where, found["ts"], values))
+    with bus.reader([EVENTS.name]) as reader:
+        events = [Event.decode(message.value) for message in reader.catch_up(30.0)]
+    return sorted(rows, key=lambda row: row.time), events
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    folder = tmp_path_factory.mktemp("agrees")
+    arguments = ["--cluster", "demo", "--scale", str(HOSTS), "--seed", str(SEED)]
+    arguments += ["--tick-seconds", "1"]
+    for fault in FAULTS:
+        arguments += ["--fault", fault]
+    with (
+        running(folder / "emulator", *arguments) as emulator,
+        LocalBus(BusConfig(path=folder / "bus.sqlite"), SystemClock()) as bus,
+    ):
+        bus.ensure_topics(all_topics())
+        asyncio.run(collect(emulator, bus, folder / "collectors"))
+        rows, events = read(bus)
+    twin = Twin(emulator, folder / "twin", HOSTS, FAULTS)
+    return compressed(twin, rows, events)
+
+
+def compressed(twin: Twin, rows: list[Row], events: list[Event]) -> Runs:
+    """The same fleet, tick by tick, from the batches that a compressed run makes."""
+    ticks = round(SECONDS) + MORE_TICKS
+    told: dict[Cell, Floats] = defaultdict(lambda: np.full(ticks, np.nan))
+    places: dict[tuple[str, str], tuple[str, str]] = {}
+    now = set(twin.carried())
+    always, ever = now, now
+    for tick in range(ticks):
+        for slab, batch in twin.run.batches(1):
+            named = batch.select(["device", "host", "rack"]).to_pylist()
+            for one in named:
+                places[slab.device_class, one["device"]] = one["host"], one["rack"]
+            for metric in load_catalog()[slab.device_class].metrics:
+                column = batch.column(metric.name).to_numpy(zero_copy_only=False)
+                if batch.column(metric.name).null_count < batch.num_rows:
+                    for one, value in zip(named, column.astype(np.float64), strict=True):
+                        told[Cell(slab.device_class, one["device"], metric.name)][tick] = value
+        if tick % 5 == 0:
+            now = set(twin.carried())
+            always, ever = always & now, ever | now
+    return Runs(
+        began=twin.fleet.options.began,
+        rows=rows,
+        events=events,
+        told=dict(told),
+        places=places,
+        told_events=twin.run.events(),
+        always=always,
+        ever=ever,
+        tolerances=twin.tolerances(),
+    )
+
+
+def test_nothing_is_in_one_that_the_other_lacks(runs: Runs) -> None:
+    """Every device, and every reading that some protocol carries, came through; no other did."""
+    found = {
+        Cell(row.device_class, row.device, metric) for row in runs.rows for metric in row.values
+    }
+    assert sorted(runs.always - found)[:10] == []
+    assert sorted(found - runs.ever)[:10] == []
+    classes = {cell.device_class for cell in found}
+    assert classes == {cell.device_class for cell in runs.told}
+    assert len(found) > 4000
+
+
+def test_rows_stand_where_they_stand_in_compressed_time(runs: Runs) -> None:
+    for row in runs.rows:
+        host, rack = runs.places[row.device_class, row.device]
+        # building management knows units by name alone
+        known = "none" if row.collector == "facility" else rack
+        assert (row.host, row.rack) == (host, known)
+
+
+def test_every_row_shows_one_tick_or_two_neighbours_of_the_compressed_run(runs: Runs) -> None:
+    lost = [row for row, ticks in zip(runs.rows, runs.ticks, strict=True) if not len(ticks)]
+    report = []
+    for row in lost[:5]:
+        near = runs.matches(row)
+        best = int(near.sum(axis=0).argmax())
+        off = [name for name, fits in zip(row.values, near[:, best], strict=True) if not fits]
+        report.append((row.collector, row.device, best, off))
+    assert not lost, f"{len(lost)} of {len(runs.rows)} rows, such as {report}"
+
+
+def test_most_rows_show_a_single_tick_and_no_other(runs: Runs) -> None:
+    """Else the test above would show little: noise tells the ticks apart."""
+    single = [int(near.all(axis=0).sum()) == 1 for near in (runs.matches(row) for row in runs.rows)]
+    assert np.mean(single) > 0.7
+
+
+def test_ticks_go_on_with_time(runs: Runs) -> None:
+    """A tick a second: a row never shows what is to come, and trails what it shows but little."""
+    lags = [
+        [(row.time - runs.began).total_seconds() - (tick + 1.0) for tick in ticks]
+        for row, ticks in zip(runs.rows, runs.ticks, strict=True)
+    ]
+    begins = min(one[0] for one in lags if len(one) == 1)
+    late = begins + 1.0 + LATE_SECONDS
+    assert all(any(begins - 0.1 <= lag <= late for lag in one) for one in lags)
+    seen: dict[tuple[str, str, str], int] = {}
+    for row, ticks in zip(runs.rows, runs.ticks, strict=True):
+        key = row.collector, row.device_class, row.device
+        later = ticks[ticks >= seen.get(key, 0)]
+        assert len(later), f"{row.collector} {row.device} went back from tick {seen[key]}"
+        seen[key] = int(later[0])
+    sure = {int(ticks[0]) for ticks in runs.ticks if len(ticks) == 1}
+    assert len(sure) >= SECONDS - 2.0
+    assert max(sure) - min(sure) >= SECONDS - 3.0
+
+
+def test_protocols_agree_on_the_same_sensor_at_the_same_tick(runs: Runs) -> None:
+    """In band and out of band an accelerator is one: both fit one course, as seen above."""
+    by_cell: dict[Cell, set[str]] = defaultdict(set)
+    for row in runs.rows:
+        for metric in row.values:
+            by_cell[Cell(row.device_class, row.device, metric)].add(row.collector)
+    several = {collectors for collectors in map(frozenset, by_cell.values()) if len(collectors) > 1}
+    assert any("bmc" in one and "dcgm" in one for one in several)
+
+
+def test_the_faults_happened_in_both(runs: Runs) -> None:
+    course = runs.told[Cell("accelerator", "node003/gpu0", "temperature_celsius")]
+    rows = [row for row in runs.rows if row.collector == "dcgm" and row.device == "node003/gpu0"]
+    warmest = max(row.values["temperature_celsius"] for row in rows)
+    assert warmest > course[0] + 5.0
+    (expected,) = runs.told_events
+    (event,) = [one for one in runs.events if one.source == expected.source]
+    assert (event.device, event.code, event.kind) == ("node006/gpu1", 94, expected.kind)
+    assert (event.device, event.code) == (expected.device, expected.code)
+    late = (event.time - expected.time).total_seconds()
+    assert 0.0 <= late <= 1.0 + LATE_SECONDS
