@@ -12,17 +12,21 @@ import typer
 from fleetops.cli import output
 from fleetops.core.clock import SystemClock
 from fleetops.core.errors import ConfigError, FleetOpsError
+from fleetops.emulator.interfaces.base import select
+from fleetops.emulator.interfaces.registry import SERVED
 from fleetops.emulator.process import Options, run
+from fleetops.emulator.site import build_site
 from fleetops_schemas.clusters import Cluster
 from fleetops_schemas.fleet_profiles import cluster_of, fleet_names
 from fleetops_schemas.platforms import Platform
-from fleetops_schemas.profiles import ProfileError, load_profiles, profile_names
+from fleetops_schemas.profiles import ProfileError, profile_names
 from fleetops_schemas.workloads import Workload
 
 if TYPE_CHECKING:
     from fleetops.evaluate.emulation_check import CheckRow
 
 ALL = "all"
+LIST_TITLES = ("NAME", "YEAR", "HOSTS", "ACCELERATORS", "SPEAKS", "TITLE")
 CHECK_TITLES = (
     "PROFILE",
     "HOSTS",
@@ -77,7 +81,9 @@ def emulate(
             help="Collect and store each, count, and stop. 1 if not whole.",
         ),
     ] = None,
-    show: Annotated[bool, typer.Option("--list", help="Name the profiles and stop.")] = False,
+    show: Annotated[
+        bool, typer.Option("--list", help="Name the profiles and what they speak, and stop.")
+    ] = False,
     show_faults: Annotated[
         bool, typer.Option("--list-faults", help="Name the faults and stop.")
     ] = False,
@@ -106,10 +112,22 @@ def emulate(
 
 
 def _list_profiles() -> None:
-    for title, kind in (("Clusters", Cluster), ("Platforms", Platform)):
-        sys.stdout.write(f"{title}\n")
-        for profile in load_profiles(kind):
-            sys.stdout.write(f"  {profile.name:22} {profile.title}\n")
+    for title, kind in (("Clusters", Cluster), ("Platforms, each as one rack", Platform)):
+        output.part(title, LIST_TITLES, [_summary(name) for name in profile_names(kind)])
+
+
+def _summary(name: str) -> tuple[object, ...]:
+    """What a profile is, in a line; its interfaces are those that it would serve."""
+    cluster = cluster_of(name)
+    site = build_site(cluster, 1)
+    hosts = sum(int(group.hosts) for group in cluster.groups)
+    accelerators = sum(placement.accelerators for placement in site.placements)
+    spoken = tuple(one.interface.value for one in SERVED if select(site, one.interface))
+    return name, cluster.year, hosts, accelerators, spoken, _title(cluster)
+
+
+def _title(cluster: Cluster) -> str:
+    return cluster.title.removeprefix("One rack: ")
 
 
 def _list_faults() -> None:
@@ -121,7 +139,7 @@ def _list_faults() -> None:
 def _check(names: str, hosts: int | None) -> None:
     from fleetops.evaluate.emulation_check import HOSTS, check_emulation  # noqa: PLC0415
 
-    chosen = [*fleet_names()] if names == ALL else names.split(",")
+    chosen = [*fleet_names()] if names == ALL else [name.strip() for name in names.split(",")]
     rows: list[CheckRow] = []
     try:
         for name in chosen:
