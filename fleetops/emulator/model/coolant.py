@@ -20,10 +20,10 @@ from fleetops_schemas.platforms import Platform
 DENSITY_KILOGRAMS_PER_LITRE = 1.03
 SPECIFIC_HEAT_JOULES_PER_KILOGRAM_KELVIN = 3970.0
 WATER_JOULES_PER_LITRE_KELVIN = 4186.0
-LEAST_FLOW_RATIO = 0.02
-"""Keeps the balance finite when a path is closed: natural circulation."""
+LEAST_FLOW_RATIO = 0.05
+"""What is left when a path is closed: natural circulation (assumed)."""
 TRAY_SECONDS = 3.0
-"""Time constant of the coolant held in a tray and its hoses."""
+"""For rated flow to change the coolant that a tray and its hoses hold."""
 VALVE_SECONDS = 20.0
 """Time constant of the control that holds the supply's temperature."""
 PRIMARY_RESERVE = 1.25
@@ -137,6 +137,7 @@ class Coolant:
         weight = rated * np.maximum(effects["conductance"][self._liquid], LEAST_FLOW_RATIO)
         total = self._by_loop(weight, loops)
         openness = total / self.rated_litres_per_minute * effects["filter_conductance"]
+        openness = np.maximum(openness, LEAST_FLOW_RATIO)
         through = self._working_point(openness, effects["check_valve_leak"])
         self.litres_per_minute = self.rated_litres_per_minute * through
         self.pressure_kilopascals = self._rated_pressure * (through / openness) ** 2
@@ -179,8 +180,9 @@ class Coolant:
         flow = self.tray_litres_per_minute[self._liquid]
         supply = self.supply_celsius[self._loop_of]
         settled = supply + tray_watts[self._liquid] / heat_flow_watts_per_kelvin(flow)
+        changed = flow / self.rated_tray_litres_per_minute[self._liquid]
         self.tray_return_celsius[self._liquid] = towards(
-            self.tray_return_celsius[self._liquid], settled, seconds / TRAY_SECONDS
+            self.tray_return_celsius[self._liquid], settled, seconds / TRAY_SECONDS * changed
         )
         mixed = self._by_loop(flow * self.tray_return_celsius[self._liquid], len(self._pumps))
         self.return_celsius = mixed / self._by_loop(flow, len(self._pumps))

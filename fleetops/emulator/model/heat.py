@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fleetops.emulator.model.coolant import Coolant
+from fleetops.emulator.model.coolant import LEAST_FLOW_RATIO, Coolant
 from fleetops.emulator.model.effects import Effects, Floats
 from fleetops.emulator.model.parameters import by_accelerator, by_host, is_liquid, towards
 from fleetops.emulator.model.spread import Spread
@@ -31,6 +31,12 @@ CLOCK_SECONDS = 2.0
 """Time constant of the clock's control."""
 HARDWARE_SLOWDOWN_KELVIN = 3.0
 """Above the first slowdown the hardware itself acts."""
+SHUT_OFF_KELVIN, SHUT_OFF_SPAN_KELVIN = 15.0, 10.0
+"""Above slowdown boards take power away to save themselves: from there, and all of it so much later
+(assumed; makers' shut-off is a step)."""
+PROCESSOR_SHUT_OFF_CELSIUS = 105.0
+LEAST_AIR_RATIO = 0.15
+"""Of the air at full fan speed, what moves where no fan turns (assumed)."""
 LEAST_FAN_RATIO = 0.3
 FAN_SPAN = 0.5
 """Fans follow the host's load from LEAST_FAN_RATIO by so much; the rest is reserve."""
@@ -155,7 +161,8 @@ class Heat:
         )
         # a board enforces its limit at once, only the thermal control takes its time
         self.clock_ratio = np.minimum(self.clock_ratio, braked)
-        self.watts = (self._idle + span * self.clock_ratio**POWER_CLOCK_EXPONENT) * works
+        saved = _share_left(hot - SHUT_OFF_KELVIN)
+        self.watts = (self._idle + span * self.clock_ratio**POWER_CLOCK_EXPONENT) * works * saved
         self.energy_joules = self.energy_joules + self.watts * seconds
         limited = (by_power < 1.0) & (effects["power_cap"] < 1.0)
         self.thermal_violation_seconds = self.thermal_violation_seconds + seconds * (hot > 0.0)
@@ -172,6 +179,7 @@ class Heat:
         self.processor_watts = (
             self._sockets
             * (self._processor_idle + (self._processor_busy - self._processor_idle) * load)
+            * _share_left(self.processor_celsius - PROCESSOR_SHUT_OFF_CELSIUS)
             * on
         )
         self.board_watts = (
@@ -199,7 +207,7 @@ class Heat:
 
     def air_watts_per_kelvin(self, effects: Effects) -> Floats:
         """(hosts,) heat that the host's air carries for each kelvin it warms by."""
-        moved: Floats = self._air * np.maximum(self.fan_ratio * effects["airflow"], 0.05)
+        moved: Floats = self._air * np.maximum(self.fan_ratio * effects["airflow"], LEAST_AIR_RATIO)
         return moved
 
     def _warm(self, seconds: float, effects: Effects) -> Floats:
@@ -217,11 +225,12 @@ class Heat:
         flow = np.where(
             self._liquid,
             coolant.tray_litres_per_minute / np.maximum(rated, 1e-9),
-            self.fan_ratio * effects["airflow"],
+            np.maximum(self.fan_ratio * effects["airflow"], LEAST_AIR_RATIO),
         )
+        moved = np.maximum(flow, LEAST_FLOW_RATIO)[self._host_of]
         resistance = (
             self._conduction * effects["conduction"]
-            + self._convection * np.maximum(flow, 0.02)[self._host_of] ** -CONVECTION_EXPONENT
+            + self._convection * moved**-CONVECTION_EXPONENT
         ) * self._spread.resistance_factor
         target = (around[self._host_of] + self._downstream * warming[self._host_of]) + (
             resistance * self.watts
@@ -251,6 +260,12 @@ class Heat:
             self.processor_watts - capacity * (self.processor_celsius - before) / seconds
         )
         return given
+
+
+def _share_left(kelvin: Floats) -> Floats:
+    """Of its power, what a chip is left that is so much hotter than where it is taken away."""
+    left: Floats = np.clip(1.0 - kelvin / SHUT_OFF_SPAN_KELVIN, 0.0, 1.0)
+    return left
 
 
 def _downstream(site: Site) -> Floats:

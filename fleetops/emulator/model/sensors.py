@@ -317,7 +317,7 @@ class Sensors:
             + 0.3 * noise,
             "return_pressure_kilopascals": coolant.return_kilopascals,
             # as a real unit does it: from its own flow and temperature sensors
-            "heat_removed_watts": heat_flow_watts_per_kelvin(flow) * (back - supply),
+            "heat_removed_watts": heat_flow_watts_per_kelvin(flow) * np.maximum(back - supply, 0.0),
             "primary_supply_temperature_celsius": coolant.primary_celsius,
             "primary_return_temperature_celsius": coolant.primary_return_celsius,
             "primary_flow_litres_per_minute": coolant.primary_litres_per_minute,

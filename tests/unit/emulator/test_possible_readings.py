@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fleetops.emulator.model.effects import Floats
+from fleetops.emulator.model.effects import CHANNELS, Blend, Floats
 from fleetops.emulator.model.fleet import Fleet
 from fleetops.emulator.model.tables import Table
 from fleetops_schemas.catalog import load_catalog
 from fleetops_schemas.clusters import Cluster
 from fleetops_schemas.fleet_profiles import fleet_names
 from fleetops_schemas.profiles import profile_names
-from tests.unit.emulator.emulated import EVERY_PLATFORM, emulated
+from tests.unit.emulator.emulated import EVERY_PLATFORM, Strike, emulated
 
 EXAMPLES = int(os.environ.get("FLEETOPS_PROPERTY_EXAMPLES", "0"))
 NAMES = fleet_names() if EXAMPLES else profile_names(Cluster)
 DAY_TICKS = 1440
 TICK_SECONDS = 60.0
+WORST = {Blend.FACTOR: 0.0, Blend.ADDEND: 30.0, Blend.LEVEL: 1.0}
+LEAST_PRIMARY_FLOW = 0.2
+"""With none at all the loop warms without end: nobody is there who would switch the racks off."""
 NOT_ABOVE = (
     ("host", "coolant_supply_temperature_celsius", "coolant_return_temperature_celsius", 0.0),
     ("host", "inlet_temperature_celsius", "outlet_temperature_celsius", 0.0),
@@ -55,17 +59,23 @@ def impossible(fleet: Fleet, before: dict[str, dict[str, Floats]]) -> Iterator[s
     """What cannot be in the tables of this tick; ``before`` are counters of the tick before."""
     for device_class, table in fleet.tables.items():
         declared = load_catalog()[device_class]
+        yield from out_of_range(table)
         for metric, column in table.columns.items():
-            kind = declared.metric(metric)
-            least, most = kind.range
-            if not ((column >= least) & (column <= most) | np.isnan(column)).all():
-                yield f"{device_class}.{metric} outside {kind.range}"
-            if kind.kind == "counter":
+            if declared.metric(metric).kind == "counter":
                 known = before.setdefault(device_class, {})
                 if metric in known and (column < known[metric]).any():
                     yield f"{device_class}.{metric} fell"
                 known[metric] = column
         yield from _contradictions(device_class, table)
+
+
+def out_of_range(table: Table) -> Iterator[str]:
+    """Metrics of a table with a reading that the catalog calls implausible."""
+    declared = load_catalog()[table.roster.device_class]
+    for metric, column in table.columns.items():
+        least, most = declared.metric(metric).range
+        if not (((column >= least) & (column <= most)) | np.isnan(column) | ~table.present).all():
+            yield f"{table.roster.device_class}.{metric} outside {least} to {most}"
 
 
 def _contradictions(device_class: str, table: Table) -> Iterator[str]:
@@ -93,3 +103,20 @@ def test_a_day_holds_no_impossible_reading(name: str, seed: int) -> None:
         fleet.tick()
         wrong = list(impossible(fleet, counters))
         assert not wrong, f"{name}, seed {seed}, minute {tick}: {wrong}"
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_the_worst_of_everything_stays_in_range(channel: str) -> None:
+    """On all devices at once: no flow, no air, no mains, every host down."""
+    devices = len(_whole().effects[channel])
+    value = LEAST_PRIMARY_FLOW if channel == "primary_flow" else WORST[CHANNELS[channel].blend]
+    worst = Strike(channel, range(devices), value)
+    fleet = emulated(EVERY_PLATFORM, strikes=[worst], warm_up_seconds=60.0)
+    for _ in range(10):
+        for table in fleet.tick().values():
+            assert not list(out_of_range(table))
+
+
+@cache
+def _whole() -> Fleet:
+    return emulated(EVERY_PLATFORM, warm_up_seconds=0.0)
