@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from fleetops.core.errors import ConfigError
 from fleetops.emulator.fault_schedule import Fault, FaultSchedule
 from fleetops.emulator.fault_targets import Target
 from fleetops.emulator.model.fleet import EPOCH, Fleet, FleetOptions, day_kelvin
@@ -97,6 +98,12 @@ def test_the_day_begins_when_it_is_told_to() -> None:
     assert inlets[1] - inlets[0] == pytest.approx(3.0, abs=0.01), "coldest at 3, warmest at 15"
     assert day_kelvin(EPOCH, 15 * 3600.0) == pytest.approx(1.5)
     assert day_kelvin(EPOCH, 9 * 3600.0) == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("tick_seconds", [0.0, -1.0, float("nan"), float("inf"), 1e6])
+def test_a_tick_is_a_length_of_time(tick_seconds: float) -> None:
+    with pytest.raises(ConfigError, match=r"a tick of .* s; give more than 0, at most a day"):
+        FleetOptions(build_site(cluster_of("demo"), 1), tick_seconds=tick_seconds)
 
 
 @pytest.mark.parametrize("name", CLUSTERS)
