@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
+from fleetops_schemas.platforms import Interface
 from fleetops_schemas.profiles import Figure, Identifier, Profile, Section
 
 
@@ -66,6 +67,8 @@ class Cluster(Profile):
     groups: tuple[HostGroup, ...]
     fabric: Fabric
     jobs: tuple[Placement, ...] = ()
+    unwatched: tuple[Interface, ...] = ()
+    """Interfaces that nobody reads here, though the hardware has them."""
     scheduler: Literal["slurm"] | None = None
     """What places the jobs, where it answers over an interface of its own."""
     racks_per_row: int = 8

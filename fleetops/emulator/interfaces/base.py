@@ -48,6 +48,8 @@ def select(site: Site, interface: Interface) -> Selection:
     Building management sees every coolant unit, whatever else that speaks; a scheduler the hosts
     that take jobs.
     """
+    if interface in site.cluster.unwatched:
+        return Selection()
     sees_all = interface is Interface.FACILITY
     return Selection(
         hosts=tuple(
