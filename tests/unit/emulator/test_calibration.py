@@ -73,14 +73,16 @@ def test_accelerators_are_spread_as_in_the_acme_clusters(
     cluster: str, metric: str, file: str, pair: int, figure: Figure
 ) -> None:
     scale = 100.0 if metric.endswith("ratio") else 1.0
-    values, real = day(cluster)[metric] * scale, published(file, pair)
+    real = published(file, pair)
+    values = day(cluster)[metric] * scale
     found = distance(values, real)
     figure(f"distance {found:.3f}, medians {np.median(values):.0f} and {np.median(real):.0f}")
     assert found <= FURTHEST
 
 
 def test_servers_draw_as_those_of_seren(figure: Figure) -> None:
-    values, real = day("acme_seren")["server"], published("acme_server_power_cdf.csv", 0)
+    real = published("acme_server_power_cdf.csv", 0)
+    values = day("acme_seren")["server"]
     found = distance(values, real)
     figure(f"distance {found:.3f}, medians {np.median(values):.0f} and {np.median(real):.0f}")
     assert found <= FURTHEST
