@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fleetops.emulator.groups import indices
+from fleetops.emulator.model.coolant import heat_flow_watts_per_kelvin
 from fleetops.emulator.model.effects import Effects, Scope
 from fleetops.emulator.model.fleet import EPOCH, Fleet, day_kelvin
 from fleetops.emulator.model.jobs import vector
@@ -178,3 +179,18 @@ def test_a_site_of_some_racks_has_so_much_less_of_its_unit() -> None:
     assert watts[1] / watts[0] == pytest.approx(2.0)
     assert build_site(cluster_of("gb300_rack")).loops[0].unit.name == "cdu_row_large"
     assert watts[1] == pytest.approx(3 * 6500.0 * 0.75**3 / 8)
+
+
+def test_coolant_that_hardly_flows_stays_long_and_warms_far() -> None:
+    fleet = emulated("demo", hosts=8, warm_up_seconds=0.0)
+    coolant, effects = fleet.state.coolant, fleet.effects
+    coolant.supply_celsius[:] = coolant.tray_return_celsius[:] = 32.0
+    effects.apply("conductance", indices([0]), 0.1, 1.0)
+    coolant.move(effects)
+    flow = coolant.tray_litres_per_minute / coolant.rated_tray_litres_per_minute
+    coolant.warm(3.0, np.full(8, 6000.0), 0.0, effects)
+    settled = 6000.0 / heat_flow_watts_per_kelvin(coolant.tray_litres_per_minute)
+    share = (coolant.tray_return_celsius - 32.0) / settled
+    assert share == pytest.approx(1.0 - np.exp(-flow), rel=1e-6), "3 s hold it at rated flow"
+    assert share[0] < 0.12
+    assert share[1] > 0.63
