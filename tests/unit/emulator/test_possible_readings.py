@@ -50,7 +50,7 @@ NOT_ABOVE = (
 )
 """Class, a metric, one that it is not above in the same row, and by how much it may be."""
 SHARES = {
-    "power_unit": ("efficiency_ratio", "charge_ratio", "state_of_health_ratio", "load_ratio"),
+    "power_unit": ("charge_ratio", "state_of_health_ratio", "load_ratio"),
     "coolant_unit": ("valve_position_ratio", "reservoir_level_ratio", "humidity_ratio"),
 }
 
@@ -83,6 +83,8 @@ def _contradictions(device_class: str, table: Table) -> Iterator[str]:
         there = of_class == device_class and {lower, upper} <= set(table.columns)
         if there and (table[lower] > table[upper] + slack).any():
             yield f"{device_class}: {lower} above {upper}"
+    if "efficiency_ratio" in table.columns and (table["efficiency_ratio"] >= 1.0).any():
+        yield f"{device_class} gives more than it takes"
     for metric in SHARES.get(device_class, ()):
         if metric in table.columns and ((table[metric] < 0.0) | (table[metric] > 1.0)).any():
             yield f"{device_class}.{metric} is no share"
