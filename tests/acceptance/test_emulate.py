@@ -50,8 +50,9 @@ class TestLists:
         assert rows["NAME"] == ["NAME", "YEAR", "HOSTS", "ACCELERATORS", "SPEAKS", "TITLE"]
         assert rows["llm_roce_32k"][1:4] == ["2024", "4736", "32768"]
         assert rows["grand_teton"][2:4] == ["2", "16"]
-        spoken = rows["demo"][4].split(",")
-        assert {"dcgm", "redfish", "training", "kernel_log", "fboss", "gnmi"} <= set(spoken)
+        assert set(rows["demo"][4].split(",")) == {"dcgm", "redfish", "training", "kernel_log"}
+        spoken = rows["llm_roce_32k"][4].split(",")
+        assert {"dcgm", "redfish", "training", "rackmon", "fboss", "gnmi"} <= set(spoken)
         assert rows["orv3_power"][4] == "rackmon"
 
     def test_every_fault_is_named_with_what_it_does_and_its_source(self) -> None:
@@ -115,7 +116,8 @@ def emulated(state_dir: Path, *arguments: str) -> Iterator[Emulator]:
 
 class TestFleet:
     def test_collect_once_reads_a_served_fleet_whole(self, tmp_path: Path) -> None:
-        arguments = ("--cluster", "demo", "--scale", "3", "--seed", "9", "--tick-seconds", "300")
+        arguments = ["--cluster", "emulated_hgx_liquid", "--scale", "3", "--seed", "9"]
+        arguments += ["--tick-seconds", "300"]
         with emulated(tmp_path / "fleet", *arguments) as emulator:
             config = tmp_path / "fleet" / "fleetops.yaml"
             done = fleetops("collect", "once", "-o", "json", config=config)

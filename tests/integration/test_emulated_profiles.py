@@ -11,6 +11,7 @@ from tests.integration.emulator_process import SINGLE_PRECISION, Cell, Twin, run
 
 PROFILES = {
     "demo": 4,
+    "emulated_hgx_liquid": 4,
     "llm_roce_32k": 6,
     "catalina": 2,
     "unified_host": 2,
@@ -51,5 +52,5 @@ def test_collectors_read_a_fleet_whole(name: str, tmp_path: Path) -> None:
         allowed += SINGLE_PRECISION * abs(expected.get(cell, 0.0))
         assert abs(found[cell] - expected[cell]) <= allowed, cell
     assert sorted(expected.keys() - found.keys())[:10] == []
-    # nobody tells of the front-end ports of hosts that run no exporter
+    # of ports nobody tells where no exporter runs, or nobody reads it
     assert set(twin.fleet.tables) - {one.device_class for one in readings} <= {"fabric_port"}

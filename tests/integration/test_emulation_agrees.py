@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
@@ -26,17 +27,48 @@ from fleetops_schemas.topics import EVENTS, all_topics, telemetry_topics
 from fleetops_schemas.topology import HostPlacement, Topology
 from tests.integration.emulator_process import SINGLE_PRECISION, Cell, Emulator, Twin, running
 
-HOSTS, SEED = 8, 11
+SEED = 11
 SECONDS = 10.0
 MORE_TICKS = 20
 """Beyond the seconds: what the process ran before the collectors began, and after."""
 LATE_SECONDS = 4.0
 """By how much more than a tick a row may trail the tick that it shows, on a busy machine."""
-FAULTS = (
-    '{"kind": "cold_plate_clog", "target": {"host_index": 2}, "at_seconds": 3,'
-    ' "parameters": {"ramp_seconds": 2}}',
-    '{"kind": "xid", "target": {"host_index": 5, "accelerator": 1}, "at_seconds": 4,'
-    ' "parameters": {"code": 94}}',
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fleet, and what goes wrong in it while it is read."""
+
+    cluster: str
+    hosts: int
+    warming: str
+    """JSON of a fault that warms the accelerators of a host."""
+    host: str
+    collectors: frozenset[str]
+
+    @property
+    def faults(self) -> tuple[str, str]:
+        xid = '{"kind": "xid", "target": {"host_index": 1, "accelerator": 1}, "at_seconds": 4,'
+        return self.warming, xid + ' "parameters": {"code": 94}}'
+
+
+CASES = (
+    Case(
+        "emulated_hgx_liquid",
+        8,
+        '{"kind": "cold_plate_clog", "target": {"host_index": 2}, "at_seconds": 3,'
+        ' "parameters": {"ramp_seconds": 2}}',
+        "node003",
+        frozenset({"dcgm", "node", "training", "bmc", "cdu", "shelf", "facility", "fboss"}),
+    ),
+    Case(
+        "llm_roce_32k",
+        4,
+        '{"kind": "fan_failure", "target": {"host_index": 0}, "at_seconds": 3,'
+        ' "parameters": {"air_ratio": 0.2}}',
+        "node0001",
+        frozenset({"dcgm", "node", "training", "bmc", "rackmon", "fboss", "gnmi"}),
+    ),
 )
 Floats = NDArray[np.float64]
 
@@ -58,11 +90,13 @@ class Row:
 class Runs:
     """What both ways of running the fleet told."""
 
+    case: Case
     began: datetime
     rows: list[Row]
     events: list[Event]
     told: dict[Cell, Floats]
-    """Of the compressed run: the course of each reading, one value a tick."""
+    """Of the compressed run: the course of each reading, one value a tick; first the state that it
+    begins with."""
     places: dict[tuple[str, str], tuple[str, str]]
     """Host and rack by class and device, in the compressed run."""
     told_events: list[Event]
@@ -128,12 +162,13 @@ def read(bus: LocalBus) -> tuple[list[Row], list[Event]]:
     return sorted(rows, key=lambda row: row.time), events
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: case.cluster)
+def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    case: Case = request.param
     folder = tmp_path_factory.mktemp("agrees")
-    arguments = ["--cluster", "demo", "--scale", str(HOSTS), "--seed", str(SEED)]
+    arguments = ["--cluster", case.cluster, "--scale", str(case.hosts), "--seed", str(SEED)]
     arguments += ["--tick-seconds", "1"]
-    for fault in FAULTS:
+    for fault in case.faults:
         arguments += ["--fault", fault]
     with (
         running(folder / "emulator", *arguments) as emulator,
@@ -142,31 +177,35 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
         bus.ensure_topics(all_topics())
         asyncio.run(collect(emulator, bus, folder / "collectors"))
         rows, events = read(bus)
-    twin = Twin(emulator, folder / "twin", HOSTS, FAULTS)
-    return compressed(twin, rows, events)
+    twin = Twin(emulator, folder / "twin", case.hosts, case.faults)
+    return compressed(case, twin, rows, events)
 
 
-def compressed(twin: Twin, rows: list[Row], events: list[Event]) -> Runs:
+def compressed(case: Case, twin: Twin, rows: list[Row], events: list[Event]) -> Runs:
     """The same fleet, tick by tick, from the batches that a compressed run makes."""
     ticks = round(SECONDS) + MORE_TICKS
     told: dict[Cell, Floats] = defaultdict(lambda: np.full(ticks, np.nan))
+    for device_class, table in twin.fleet.tables.items():
+        for name, array in table.arrays().items():
+            for device, value in zip(table.roster.devices, numbers(array), strict=True):
+                told[Cell(device_class, device, name)][0] = value
     places: dict[tuple[str, str], tuple[str, str]] = {}
-    now = set(twin.carried())
-    always, ever = now, now
-    for tick in range(ticks):
+    always = ever = set(twin.carried())
+    for tick in range(1, ticks):
         for slab, batch in twin.run.batches(1):
             named = batch.select(["device", "host", "rack"]).to_pylist()
             for one in named:
                 places[slab.device_class, one["device"]] = one["host"], one["rack"]
             for metric in load_catalog()[slab.device_class].metrics:
-                column = batch.column(metric.name).to_numpy(zero_copy_only=False)
-                if batch.column(metric.name).null_count < batch.num_rows:
-                    for one, value in zip(named, column.astype(np.float64), strict=True):
+                column = batch.column(metric.name)
+                if column.null_count < batch.num_rows:
+                    for one, value in zip(named, numbers(column), strict=True):
                         told[Cell(slab.device_class, one["device"], metric.name)][tick] = value
         if tick % 5 == 0:
             now = set(twin.carried())
             always, ever = always & now, ever | now
     return Runs(
+        case=case,
         began=twin.fleet.options.began,
         rows=rows,
         events=events,
@@ -179,6 +218,12 @@ def compressed(twin: Twin, rows: list[Row], events: list[Event]) -> Runs:
     )
 
 
+def numbers(array: pa.Array) -> Floats:
+    """A column as numbers; NaN for null."""
+    found: Floats = array.to_numpy(zero_copy_only=False).astype(np.float64)
+    return found
+
+
 def test_nothing_is_in_one_that_the_other_lacks(runs: Runs) -> None:
     """Every device, and every reading that some protocol carries, came through; no other did."""
     found = {
@@ -188,7 +233,8 @@ def test_nothing_is_in_one_that_the_other_lacks(runs: Runs) -> None:
     assert sorted(found - runs.ever)[:10] == []
     classes = {cell.device_class for cell in found}
     assert classes == {cell.device_class for cell in runs.told}
-    assert len(found) > 4000
+    assert runs.case.collectors <= {row.collector for row in runs.rows}
+    assert len(found) > 2000
 
 
 def test_rows_stand_where_they_stand_in_compressed_time(runs: Runs) -> None:
@@ -219,7 +265,7 @@ def test_most_rows_show_a_single_tick_and_no_other(runs: Runs) -> None:
 def test_ticks_go_on_with_time(runs: Runs) -> None:
     """A tick a second: a row never shows what is to come, and trails what it shows but little."""
     lags = [
-        [(row.time - runs.began).total_seconds() - (tick + 1.0) for tick in ticks]
+        [(row.time - runs.began).total_seconds() - tick for tick in ticks]
         for row, ticks in zip(runs.rows, runs.ticks, strict=True)
     ]
     begins = min(one[0] for one in lags if len(one) == 1)
@@ -243,17 +289,19 @@ def test_protocols_agree_on_the_same_sensor_at_the_same_tick(runs: Runs) -> None
         for metric in row.values:
             by_cell[Cell(row.device_class, row.device, metric)].add(row.collector)
     several = {collectors for collectors in map(frozenset, by_cell.values()) if len(collectors) > 1}
-    assert any("bmc" in one and "dcgm" in one for one in several)
+    assert any({"bmc", "dcgm"} <= one for one in several)
 
 
 def test_the_faults_happened_in_both(runs: Runs) -> None:
-    course = runs.told[Cell("accelerator", "node003/gpu0", "temperature_celsius")]
-    rows = [row for row in runs.rows if row.collector == "dcgm" and row.device == "node003/gpu0"]
+    device = f"{runs.case.host}/gpu0"
+    course = runs.told[Cell("accelerator", device, "temperature_celsius")]
+    rows = [row for row in runs.rows if row.collector == "dcgm" and row.device == device]
     warmest = max(row.values["temperature_celsius"] for row in rows)
-    assert warmest > course[0] + 5.0
+    assert warmest > course[0] + 2.0, "noise is a quarter of a kelvin"
     (expected,) = runs.told_events
     (event,) = [one for one in runs.events if one.source == expected.source]
-    assert (event.device, event.code, event.kind) == ("node006/gpu1", 94, expected.kind)
-    assert (event.device, event.code) == (expected.device, expected.code)
+    assert event.device.endswith("2/gpu1")
+    assert event.code == 94
+    assert (event.device, event.code, event.kind) == (expected.device, 94, expected.kind)
     late = (event.time - expected.time).total_seconds()
     assert 0.0 <= late <= 1.0 + LATE_SECONDS

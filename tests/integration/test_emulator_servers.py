@@ -48,15 +48,11 @@ class TestEndpoints:
         counts = {c["name"]: len(c["targets"]) for c in emulator.endpoints["collectors"]}
         assert counts == {
             "dcgm": 32,
-            "node": 32,
             "training": 24,
             "kernel": 32,
             "bmc": 32,
             "cdu": 2,
             "shelf": 4,
-            "facility": 1,
-            "fboss": 4,
-            "gnmi": 4,
         }
         topology = Topology(map(HostPlacement.model_validate, emulator.endpoints["topology"]))
         assert len(topology) == 32
@@ -76,7 +72,7 @@ class TestEndpoints:
     ) -> None:
         asked = {one["name"]: one["interval_seconds"] for one in emulator.endpoints["collectors"]}
         assert (asked["dcgm"], asked["training"], asked["kernel"]) == (1.0, 1.0, 1.0)
-        assert (asked["bmc"], asked["cdu"], asked["gnmi"]) == (4.0, 4.0, 4.0)
+        assert (asked["bmc"], asked["cdu"], asked["shelf"]) == (4.0, 4.0, 4.0)
 
     def test_the_configuration_is_one(self, emulator: Emulator) -> None:
         path = emulator.state_dir / CONFIGURATION_NAME
@@ -87,13 +83,11 @@ class TestEndpoints:
         written = yaml.safe_load(path.read_text())
         assert written["operate"]["scheduler_options"] == {"url": emulator.url}
 
-    def test_passwords_are_in_files_for_the_user_alone(self, emulator: Emulator) -> None:
-        told = (emulator.state_dir / FILE_NAME).read_text()
-        told += (emulator.state_dir / CONFIGURATION_NAME).read_text()
-        for name in ("bmc", "gnmi"):
-            path = Path(emulator.collector(name)["password_file"])
-            assert path.stat().st_mode & 0o777 == 0o600
-            assert path.read_text() not in told
+    def test_the_password_is_in_a_file_for_the_user_alone(self, emulator: Emulator) -> None:
+        path = Path(emulator.collector("bmc")["password_file"])
+        assert path.stat().st_mode & 0o777 == 0o600
+        for name in (FILE_NAME, CONFIGURATION_NAME):
+            assert path.read_text() not in (emulator.state_dir / name).read_text()
 
 
 class TestText:
