@@ -7,6 +7,7 @@ import pytest
 
 from fleetops.emulator.groups import indices
 from fleetops.emulator.model.coolant import (
+    LEAST_FLOW_RATIO,
     SHUT_OFF_RATIO,
     WATER_JOULES_PER_LITRE_KELVIN,
     Coolant,
@@ -129,7 +130,7 @@ class TestFlow:
         bench.strike("pump_speed", [0, 1], 0.0).strike("conductance", list(range(16)), 0.0)
         coolant = bench.settle(60.0)
         assert np.isfinite(coolant.return_celsius).all()
-        assert bench.flow_ratio[0] == pytest.approx(0.02)
+        assert bench.flow_ratio[0] == pytest.approx(LEAST_FLOW_RATIO)
 
 
 class TestHeat:
