@@ -55,7 +55,9 @@ class Stand:
     def __init__(self, cluster: str, hosts: int) -> None:
         """The fleet in its steady state; nothing is served yet."""
         self.strikes: list[Strike] = []
-        site = build_site(cluster_of(cluster), hosts)
+        # whatever its hardware speaks is read here, also what a cluster's people leave unread
+        profile = cluster_of(cluster).model_copy(update={"unwatched": ()})
+        site = build_site(profile, hosts)
         self.fleet = Fleet(FleetOptions(site), self._disturb)
         self.interface: ServedInterface
         self.folder: Path
