@@ -106,7 +106,10 @@ def test_an_incident_with_its_evidence_and_what_was_done(page: Page, line: TestL
     assert f"To do: take {FAULTY} out of service" in text
     assert "it is the hardware" in text
     assert "coolant flow" in text
-    assert f"Opened: {incident.title}" in text, "the timeline"
+    # the flow falls before the plates are hot: what was opened for the one is known for the other
+    opened = re.search(rf"Opened: (.*): {FAULTY}", text)
+    assert opened is not None, "the timeline"
+    assert opened[1] in {"Cooling path of one host restricted", "Little coolant through a host"}
     assert "Blamed:" in text
     screenshot(page, "incident")
     page.goto(_address(line, f"node?node={FAULTY}"))
