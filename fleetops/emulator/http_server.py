@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import resource
 import socket
 from collections.abc import Iterator, Sequence
@@ -86,7 +87,8 @@ def listen_many(count: int) -> list[socket.socket]:
     Raises:
         ConfigError: the hard limit of open files is too low.
     """
-    _allow_files(count * FILES_PER_LISTENER + OTHER_FILES)
+    already = len(os.listdir("/dev/fd"))
+    _allow_files(already + count * FILES_PER_LISTENER + OTHER_FILES)
     listeners: list[socket.socket] = []
     try:
         listeners += (listen() for _ in range(count))

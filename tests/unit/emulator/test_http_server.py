@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Iterator
 
@@ -25,12 +26,13 @@ def _limits() -> Iterator[None]:
 
 def test_the_soft_limit_of_files_is_raised_as_far_as_is_needed() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (300, hard))
+    already = len(os.listdir("/dev/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (already + 10, hard))
     listeners = listen_many(20)
     try:
         assert len({port_of(listener) for listener in listeners}) == 20
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        assert soft == 20 * FILES_PER_LISTENER + OTHER_FILES
+        assert soft >= already + 20 * FILES_PER_LISTENER + OTHER_FILES
     finally:
         for listener in listeners:
             listener.close()
