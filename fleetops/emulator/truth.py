@@ -12,11 +12,12 @@ import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
+from typing_extensions import override
 
+from fleetops.core.closing import Closing
 from fleetops.core.errors import ConfigError, InputError
 from fleetops.emulator.fault_kinds import Category
 from fleetops.emulator.fault_places import Places
@@ -84,7 +85,7 @@ def episode_of(scheduled: ScheduledFault, places: Places, began: datetime) -> Ep
     )
 
 
-class TruthFile:
+class TruthFile(Closing):
     """Writes the episodes of a schedule as they begin."""
 
     def __init__(
@@ -117,22 +118,12 @@ class TruthFile:
         self._file = os.fdopen(descriptor, "w", encoding="utf-8")
         schedule.on_begin.append(self._write)
 
+    @override
     def close(self) -> None:
         """Writes no more."""
         if not self._file.closed:
             self._schedule.on_begin.remove(self._write)
             self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _write(self, scheduled: ScheduledFault) -> None:
         episode = episode_of(scheduled, self._schedule.places, self._began)

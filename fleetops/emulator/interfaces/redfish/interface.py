@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -30,6 +28,7 @@ from fleetops.emulator.interfaces.redfish.power_shelf import SHELF, ShelfShape, 
 from fleetops.emulator.interfaces.redfish.quirks import Manners
 from fleetops.emulator.interfaces.redfish.service import Account, RedfishService
 from fleetops.emulator.interfaces.redfish.tree import ROOT, Tree
+from fleetops.emulator.interfaces.secret_file import write_password
 from fleetops.emulator.log_lines import LogLine
 from fleetops_schemas.platforms import Cooling, Interface
 
@@ -125,8 +124,7 @@ class RedfishInterface(ServedInterface):
         Raises:
             ConfigError: the process may not open so many files.
         """
-        password = secrets.token_urlsafe(18)
-        _write_secret(self._password_file, password)
+        password = write_password(self._password_file)
         listeners = listen_many(len(self.controllers))
         self._ports = dict(zip(map(port_of, listeners), self.controllers, strict=True))
         service = RedfishService(self._ports, Account(USERNAME, password))
@@ -238,11 +236,3 @@ class RedfishInterface(ServedInterface):
     def _controller(self, managed: Managed, tree: Tree, parts: list[Part]) -> Controller:
         around = self.surroundings
         return Controller(managed, tree, parts, around.fleet, around.clock)
-
-
-def _write_secret(path: Path, text: str) -> None:
-    """Leaves it in a file that only the user can read."""
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
