@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from fleetops.emulator.model.abilities import missing_metrics
 from fleetops.emulator.model.controller_sensors import ControllerSensors
-from fleetops.emulator.model.coolant import heat_flow_watts_per_kelvin
 from fleetops.emulator.model.effects import Effects, Floats
 from fleetops.emulator.model.fabric_sensors import FabricSensors
 from fleetops.emulator.model.in_band import InBandSensors
 from fleetops.emulator.model.parameters import by_accelerator, is_liquid
+from fleetops.emulator.model.rack_sensors import RackSensors
 from fleetops.emulator.model.register_sensors import RegisterSensors
 from fleetops.emulator.model.rosters import rosters
 from fleetops.emulator.model.state import State
@@ -32,8 +32,8 @@ POWER_GAIN_DEVIATION = 0.025
 measurements")."""
 POWER_NOISE = 0.02
 """Of a board's power, from reading to reading: the meter sees a part of the time (the same)."""
-AMBIENT_CELSIUS = 25.0
-ROOM_HUMIDITY = 0.45
+FLOW_GAIN_DEVIATION = 0.003
+"""Of a coolant unit's flow meter."""
 
 
 class Sensors:
@@ -51,7 +51,7 @@ class Sensors:
             "accelerator": rng.normal(0.0, 0.4, len(site.accelerators)),
             "host": rng.normal(0.0, 0.3, len(site.hosts)),
             "flow": rng.normal(1.0, 0.005, len(site.hosts)),
-            "loop": rng.normal(1.0, 0.003, len(site.loops)),
+            "loop": rng.normal(1.0, FLOW_GAIN_DEVIATION, len(site.loops)),
             "power": rng.normal(1.0, POWER_GAIN_DEVIATION, len(site.accelerators)),
         }
         self._memory = by_accelerator(site, lambda one: float(one.memory_bytes))
@@ -66,8 +66,15 @@ class Sensors:
         self._width = by_accelerator(site, lambda one: float(one.pcie_width))
         self._generation = by_accelerator(site, lambda one: float(one.pcie_generation))
         self._fabric = FabricSensors(site, state, self._noise)
-        self._registers = RegisterSensors(site, self.rosters)
         self._controllers = ControllerSensors(site, self.rosters)
+        self._racks = RackSensors(
+            site,
+            state,
+            self._noise,
+            self._offset["loop"],
+            RegisterSensors(site, self.rosters),
+            self._controllers,
+        )
         self._in_band = InBandSensors(site, state)
         self._missing = missing_metrics(site)
         self._readers: dict[str, Callable[[Table, Effects], None]] = {
@@ -75,7 +82,7 @@ class Sensors:
             "host": self._hosts,
             "fabric_port": self._ports,
             "power_unit": self._power_units,
-            "coolant_unit": self._coolant_units,
+            "coolant_unit": self._racks.coolant_units,
             "training_rank": self._ranks,
         }
 
@@ -232,11 +239,8 @@ class Sensors:
             "bmc_health": np.zeros(hosts),
             "power_state": np.where(effects["down"] > 0, 0.0, 1.0),
         }
-        count = len(table.roster.devices)
         for metric, values in columns.items():
-            full = np.full(count, np.nan)
-            full[rows] = values
-            table.put(metric, full)
+            table.lay(metric, rows, values)
         table.present[rows] = effects["controller_down"] < 1.0
         self._controllers.hosts(table)
         self._in_band.hosts(table)
@@ -250,108 +254,8 @@ class Sensors:
         self._in_band.ports(table)
 
     def _power_units(self, table: Table, effects: Effects) -> None:
-        """Supplies first, then batteries, then supplies of switches: see :func:`rosters`."""
-        power, count = self._state.power, len(table.roster.devices)
-        supplies = len(self._site.supplies)
-        reported = power.output_watts * effects["supply_misreport"]
-        of_supply: dict[str, Floats] = {
-            "input_voltage_volts": np.maximum(
-                power.input_volts[self._site.shelf_of_supply] + self._noise(supplies, 0.4), 0.0
-            ),
-            "input_power_watts": power.input_watts,
-            "input_current_amperes": power.input_watts
-            / np.maximum(power.input_volts[self._site.shelf_of_supply], 1.0),
-            "output_voltage_volts": np.maximum(
-                power.output_volts + self._noise(supplies, 0.02) * power.working, 0.0
-            ),
-            "output_power_watts": reported,
-            "output_current_amperes": reported / np.maximum(power.output_volts, 1.0),
-            "input_energy_joules": np.floor(power.energy_joules),
-            "efficiency_ratio": power.efficiency,
-            "load_ratio": reported / power.rated_watts,
-            "frequency_hertz": np.full(supplies, 60.0),
-            "inlet_temperature_celsius": np.full(supplies, AMBIENT_CELSIUS)
-            + self._noise(supplies, 0.2),
-            "outlet_temperature_celsius": AMBIENT_CELSIUS
-            + 4.0
-            + power.celsius_rise
-            + self._noise(supplies, 0.3),
-            "fan_speed_ratio": np.clip(
-                0.3 + 0.5 * power.output_watts / power.rated_watts, 0.0, 1.0
-            ),
-        }
-        for metric, values in of_supply.items():
-            full = np.full(count, np.nan)
-            full[:supplies] = values
-            table.put(metric, full)
-        batteries: dict[str, Floats] = {
-            "charge_ratio": power.charge_ratio,
-            "state_of_health_ratio": effects["battery_health"],
-            "output_power_watts": power.battery_watts,
-        }
-        for metric, values in batteries.items():
-            column = table.columns.get(metric, np.full(count, np.nan)).copy()
-            column[supplies : supplies + len(values)] = values
-            table.put(metric, column)
-        table.present[:supplies] = effects["supply_gone"] < 1.0
-        self._registers.power_units(table, power, effects)
-        self._controllers.power_units(table, power, effects)
+        self._racks.power_units(table, effects)
         self._fabric.supplies(table, effects)
-
-    def _coolant_units(self, table: Table, effects: Effects) -> None:
-        """Units, then pumps, then detectors of units, then those of trays: see :func:`rosters`."""
-        coolant, site = self._state.coolant, self._site
-        units, pumps = len(site.loops), len(site.pumps)
-        count = len(table.roster.devices)
-        noise = self._noise(units, 1.0)
-        supply = coolant.supply_celsius + 0.04 * noise
-        back = coolant.return_celsius + 0.04 * self._noise(units, 1.0)
-        flow = coolant.litres_per_minute * self._offset["loop"] * effects["flow_sensor"]
-        of_unit: dict[str, Floats] = {
-            "supply_temperature_celsius": supply,
-            "return_temperature_celsius": back,
-            "flow_litres_per_minute": flow,
-            "rated_flow_litres_per_minute": coolant.rated_litres_per_minute,
-            "supply_pressure_kilopascals": coolant.return_kilopascals
-            + coolant.pressure_kilopascals
-            + 0.3 * noise,
-            "return_pressure_kilopascals": coolant.return_kilopascals,
-            # as a real unit does it: from its own flow and temperature sensors
-            "heat_removed_watts": heat_flow_watts_per_kelvin(flow) * np.maximum(back - supply, 0.0),
-            "primary_supply_temperature_celsius": coolant.primary_celsius,
-            "primary_return_temperature_celsius": coolant.primary_return_celsius,
-            "primary_flow_litres_per_minute": coolant.primary_litres_per_minute,
-            "pump_speed_ratio": np.full(units, np.nan),
-            "valve_position_ratio": coolant.valve_ratio,
-            "reservoir_level_ratio": 0.85 * effects["reservoir"],
-            "humidity_ratio": np.full(units, ROOM_HUMIDITY),
-        }
-        for metric, values in of_unit.items():
-            full = np.full(count, np.nan)
-            full[:units] = values
-            table.put(metric, full)
-        of_pump: dict[str, Floats] = {
-            "pump_speed_ratio": np.maximum(
-                coolant.pump_speed_ratio + self._noise(pumps, 0.002), 0.0
-            ),
-            "pump_speed_rpm": coolant.pump_rpm,
-            "pump_power_watts": coolant.pump_watts,
-        }
-        for metric, values in of_pump.items():
-            column = table.columns.get(metric, np.full(count, np.nan)).copy()
-            column[units : units + pumps] = values
-            table.put(metric, column)
-        wet = np.flatnonzero(self._liquid)
-        of_units, sound_units = self._registers.detectors(effects["loop_leak"])
-        level = np.concatenate([of_units, effects["leak"][wet]])
-        sound = np.concatenate([sound_units, 1.0 - effects["leak_detector_failed"][wet]])
-        leak, ok = np.full(count, np.nan), np.full(count, np.nan)
-        leak[units + pumps :] = np.where(sound == 0.0, np.nan, level)
-        ok[units + pumps :] = sound
-        table.put("leak_state", leak)
-        table.put("leak_detector_ok", ok)
-        self._registers.coolant_units(table, coolant, effects)
-        self._controllers.coolant_units(table, coolant, effects)
 
     def _ranks(self, table: Table, effects: Effects) -> None:
         jobs = [(index, job) for index, job in enumerate(self._state.jobs.jobs) if job.trains]

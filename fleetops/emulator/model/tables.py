@@ -108,7 +108,7 @@ class Table:
         """Sets a column, at its sensor's resolution."""
         self.columns[metric] = quantised(self.roster.device_class, metric, values)
 
-    def lay(self, metric: str, rows: Rows, values: Floats) -> None:
+    def lay(self, metric: str, rows: Rows | slice, values: Floats) -> None:
         """Sets some rows of a column; the others stay as they are, or are NaN."""
         column = self.columns.get(metric)
         column = np.full(len(self.roster.devices), np.nan) if column is None else column.copy()
