@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 import time
-import uuid
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -15,7 +13,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from fleetops.bus.base import EPOCH_HEADER, Bus, Consumer, Message, Reader
+from fleetops.bus.base import Bus, Consumer
 from fleetops.bus.dead_letter import (
     dead_letter,
     get_dead_letter,
@@ -29,16 +27,16 @@ from fleetops.core.clock import SystemClock
 from fleetops.core.config import BusConfig
 from fleetops.core.errors import (
     BusUnavailableError,
-    FencedError,
     InputError,
     NotFoundError,
 )
 from fleetops_schemas.records import Record
 from fleetops_schemas.telemetry import MAX_MESSAGE_BYTES
 from fleetops_schemas.topics import DEAD_LETTER, Topic
+from tests.contract.bus_ledger_contract import LedgerContract
+from tests.contract.bus_messages import PATIENCE_SECONDS, new_topic, numbered, receive, send
 from tests.support import ROOT
 
-PATIENCE_SECONDS = 60.0
 Stall = Callable[[], AbstractContextManager[None]]
 
 
@@ -49,35 +47,7 @@ class Pump(Record):
     rpm: int
 
 
-def new_topic(partitions: int = 4, compacted: bool = False) -> Topic:
-    """A topic of its own name, so that tests may share a broker."""
-    return Topic(f"test.{uuid.uuid4().hex[:12]}", partitions, "key", "bytes", compacted=compacted)
-
-
-def receive(source: Consumer | Reader, count: int) -> list[Message]:
-    """So many different messages, waiting for them: at least once is what a bus promises."""
-    messages: dict[tuple[int, int], Message] = {}
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while len(messages) < count and time.monotonic() < deadline:
-        for message in source.poll(0.2):
-            messages.setdefault((message.partition, message.offset), message)
-    return list(messages.values())
-
-
-def send(bus: Bus, topic: Topic, *pairs: tuple[str, bytes]) -> None:
-    """Sends pairs of key and value, acknowledged on return."""
-    with bus.producer() as producer:
-        for key, value in pairs:
-            producer.send(topic.name, key, value)
-        producer.flush(PATIENCE_SECONDS)
-
-
-def numbered(count: int, keys: int = 8) -> list[tuple[str, bytes]]:
-    """Values 0 to count - 1, dealt out to keys."""
-    return [(f"key{number % keys}", str(number).encode()) for number in range(count)]
-
-
-class BusContract(ABC):
+class BusContract(LedgerContract, ABC):
     """The suite."""
 
     @pytest.fixture
@@ -277,66 +247,6 @@ class BusContract(ABC):
             assert (view.get("cdu0"), view.get("cdu1")) == (None, update)
             assert view.get("cdu2") == Pump(name="cdu2", rpm=29)
             assert len(view) == 2
-
-    # The fenced producer
-
-    def test_a_fenced_record_is_there_with_its_epoch(self, bus: Bus, topic: Topic) -> None:
-        with bus.fenced_producer(f"{topic.name}.ledger") as ledger:
-            ledger.append(topic.name, "a1", b"approved")
-            ledger.append(topic.name, "a1", b"done")
-            with bus.reader([topic.name]) as reader:
-                messages = reader.catch_up(PATIENCE_SECONDS)
-        assert [m.value for m in messages] == [b"approved", b"done"]
-        assert {m.headers[EPOCH_HEADER] for m in messages} == {str(ledger.epoch)}
-
-    @pytest.mark.parametrize("used_before", [False, True])
-    def test_an_earlier_holder_is_fenced(self, bus: Bus, topic: Topic, used_before: bool) -> None:
-        name = f"{topic.name}.ledger"
-        with bus.fenced_producer(name) as old:
-            if used_before:
-                old.append(topic.name, "key", b"old")
-            with bus.fenced_producer(f"{name}.other") as other, bus.fenced_producer(name) as new:
-                assert new.epoch > old.epoch
-                for _ in range(2):
-                    with pytest.raises(FencedError):
-                        old.append(topic.name, "key", b"too late")
-                new.append(topic.name, "key", b"new")
-                other.append(topic.name, "key", b"other")
-                with bus.reader([topic.name]) as reader:
-                    values = [m.value for m in reader.catch_up(PATIENCE_SECONDS)]
-        assert values == [b"old"] * used_before + [b"new", b"other"]
-
-    def test_fencing_in_the_midst_of_writing_loses_nothing(self, bus: Bus) -> None:
-        topic = new_topic(partitions=1)
-        bus.ensure_topics([topic])
-        name = f"{topic.name}.ledger"
-        acknowledged: list[bytes] = []
-        ended: list[Exception] = []
-
-        def write() -> None:
-            try:
-                for number in range(1_000_000):
-                    value = str(number).encode()
-                    old.append(topic.name, "key", value)
-                    acknowledged.append(value)
-            except Exception as error:  # noqa: BLE001  judged below
-                ended.append(error)
-
-        with bus.fenced_producer(name) as old:
-            writer = threading.Thread(target=write)
-            writer.start()
-            time.sleep(0.5)
-            with bus.fenced_producer(name) as new:
-                new.append(topic.name, "key", b"new")
-                writer.join(PATIENCE_SECONDS)
-                with bus.reader([topic.name]) as reader:
-                    values = [m.value for m in reader.catch_up(PATIENCE_SECONDS)]
-        assert [type(error) for error in ended] == [FencedError]
-        assert acknowledged
-        assert values[: len(acknowledged)] == acknowledged
-        # One more may have been committed without an answer; after the new holder's there is none.
-        assert len(values) <= len(acknowledged) + 2
-        assert values[-1] == b"new"
 
     # Back-pressure
 

@@ -16,7 +16,7 @@ from fleetops.bus.factory import open_bus
 from fleetops.core.clock import SystemClock
 from fleetops.core.errors import BusUnavailableError
 from fleetops_schemas.topics import Topic
-from tests.contract.bus_contract import PATIENCE_SECONDS, new_topic
+from tests.contract.bus_messages import PATIENCE_SECONDS, new_topic
 from tests.kafka_testbed import (
     KafkaBroker,
     kafka_broker,

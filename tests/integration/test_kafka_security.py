@@ -15,7 +15,7 @@ from fleetops.bus.factory import open_bus
 from fleetops.core.clock import SystemClock
 from fleetops.core.config import BusConfig
 from fleetops.core.errors import BusUnavailableError, ConfigError
-from tests.contract.bus_contract import PATIENCE_SECONDS, new_topic
+from tests.contract.bus_messages import PATIENCE_SECONDS, new_topic
 from tests.kafka_testbed import (
     KafkaBroker,
     free_ports,

@@ -13,7 +13,7 @@ from fleetops.bus.factory import open_bus
 from fleetops.core.clock import SystemClock
 from fleetops_schemas.telemetry import MAX_MESSAGE_BYTES
 from fleetops_schemas.topics import ACTIONS, EVENTS, all_topics
-from tests.contract.bus_contract import new_topic
+from tests.contract.bus_messages import new_topic
 from tests.kafka_testbed import KafkaBroker, kafka_broker
 
 __all__ = ["kafka_broker"]

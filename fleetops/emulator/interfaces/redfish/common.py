@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
-from fleetops.emulator.identity import uuid_of
+from fleetops.emulator.identity import serial_of, uuid_of
 from fleetops.emulator.interfaces.redfish.log import LogEntry
 from fleetops.emulator.interfaces.redfish.points import Point, encoder, points_of
 from fleetops.emulator.interfaces.redfish.quirks import OddSensor, Quirk
@@ -233,6 +233,16 @@ def add_leak_detection(
         {"Name": detector.title, "LeakDetectorType": "Moisture", "PhysicalContext": "Chassis"},
         points=points,
     )
+
+
+def equipment_identity(view: View) -> Resource:
+    """Who a coolant unit or a power shelf is, and where it stands."""
+    return {
+        "Name": view.name,
+        "SerialNumber": serial_of(view.name),
+        "UUID": str(uuid_of(view.name)),
+        "Location": {"Placement": {"Rack": view.rack}},
+    }
 
 
 def entry_path(entry: LogEntry) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fleetops.emulator.identity import serial_of, uuid_of
 from fleetops.emulator.interfaces.redfish.common import (
     ENVIRONMENT,
     MANAGER,
@@ -14,11 +13,12 @@ from fleetops.emulator.interfaces.redfish.common import (
     add_leak_detection,
     add_manager,
     add_service,
+    equipment_identity,
 )
 from fleetops.emulator.interfaces.redfish.points import points_of
 from fleetops.emulator.interfaces.redfish.quirks import Quirk
 from fleetops.emulator.interfaces.redfish.telemetry import add_telemetry
-from fleetops.emulator.interfaces.redfish.tree import ENABLED, Resource, Tree, View, link
+from fleetops.emulator.interfaces.redfish.tree import ENABLED, Resource, Tree, link
 from fleetops.emulator.model.coolant import (
     DENSITY_KILOGRAMS_PER_LITRE,
     SPECIFIC_HEAT_JOULES_PER_KILOGRAM_KELVIN,
@@ -103,7 +103,7 @@ def _equipment(tree: Tree, shape: UnitShape) -> None:
             "Links": {"Chassis": [link(CHASSIS)]},
         },
         points=points_of("CoolingUnit", "coolant_unit", COOLANT_UNIT, own),
-        live=_identity,
+        live=equipment_identity,
     )
     tree.add(
         f"{UNIT}/EnvironmentMetrics",
@@ -124,17 +124,8 @@ def _equipment(tree: Tree, shape: UnitShape) -> None:
                 "ManagedBy": [link(f"Managers/{MANAGER}")],
             },
         },
-        live=_identity,
+        live=equipment_identity,
     )
-
-
-def _identity(view: View) -> Resource:
-    return {
-        "Name": view.name,
-        "SerialNumber": serial_of(view.name),
-        "UUID": str(uuid_of(view.name)),
-        "Location": {"Placement": {"Rack": view.rack}},
-    }
 
 
 def _connectors(tree: Tree, own: frozenset[str]) -> None:

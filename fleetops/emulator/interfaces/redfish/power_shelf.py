@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fleetops.emulator.identity import serial_of, uuid_of
+from fleetops.emulator.identity import serial_of
 from fleetops.emulator.interfaces.redfish.common import (
     ENVIRONMENT,
     MANAGER,
@@ -14,11 +14,12 @@ from fleetops.emulator.interfaces.redfish.common import (
     add_manager,
     add_sensors,
     add_service,
+    equipment_identity,
 )
 from fleetops.emulator.interfaces.redfish.points import points_of
 from fleetops.emulator.interfaces.redfish.quirks import Quirk
 from fleetops.emulator.interfaces.redfish.telemetry import add_telemetry
-from fleetops.emulator.interfaces.redfish.tree import ENABLED, Resource, Tree, View, link
+from fleetops.emulator.interfaces.redfish.tree import ENABLED, Tree, link
 from fleetops_schemas.platforms import RackPower
 
 SHELF = "PowerEquipment/PowerShelves/1"
@@ -105,7 +106,7 @@ def _equipment(tree: Tree, shape: ShelfShape) -> None:
             "Links": {"Chassis": [link(CHASSIS)]},
         },
         points=points_of("PowerDistribution", "power_unit", POWER_SHELF, own - {"redundancy_lost"}),
-        live=_identity,
+        live=equipment_identity,
     )
     tree.add(
         f"{SHELF}/Metrics",
@@ -128,17 +129,8 @@ def _equipment(tree: Tree, shape: ShelfShape) -> None:
                 "ManagedBy": [link(f"Managers/{MANAGER}")],
             },
         },
-        live=_identity,
+        live=equipment_identity,
     )
-
-
-def _identity(view: View) -> Resource:
-    return {
-        "Name": view.name,
-        "SerialNumber": serial_of(view.name),
-        "UUID": str(uuid_of(view.name)),
-        "Location": {"Placement": {"Rack": view.rack}},
-    }
 
 
 def _subsystem(tree: Tree, shape: ShelfShape) -> None:
