@@ -14,6 +14,7 @@ import numpy as np
 from fleetops.emulator.groups import NONE, Indices
 from fleetops.emulator.model.effects import Effects, Floats
 from fleetops.emulator.model.links import PACKET_BYTES
+from fleetops.emulator.model.parameters import AMBIENT_CELSIUS
 from fleetops.emulator.model.state import State
 from fleetops.emulator.model.tables import Table
 from fleetops.emulator.site import Site
@@ -29,7 +30,6 @@ LASER_KELVIN = 6.0
 """A laser inside a module above its case (assumed)."""
 ENGINE_KELVIN = 8.0
 """A co-packaged engine above the switch's air or plate (assumed)."""
-AMBIENT_CELSIUS = 25.0
 IDLE_SHARE = 0.7
 """Of a switch chip's rise at full load, without traffic."""
 PROCESSOR_KELVIN, BOARD_KELVIN = 22.0, 12.0

@@ -11,6 +11,9 @@ from fleetops.emulator.model.effects import Floats
 from fleetops.emulator.site import Site
 from fleetops_schemas.platforms import Accelerator, Platform
 
+AMBIENT_CELSIUS = 25.0
+"""Of the air that shelves and switches take in (assumed)."""
+
 
 def by_accelerator(site: Site, number: Callable[[Accelerator], float]) -> Floats:
     """(accelerators,) a number of each accelerator's profile."""

@@ -9,13 +9,12 @@ import numpy as np
 from fleetops.emulator.model.controller_sensors import ControllerSensors
 from fleetops.emulator.model.coolant import heat_flow_watts_per_kelvin
 from fleetops.emulator.model.effects import Effects, Floats
-from fleetops.emulator.model.parameters import is_liquid
+from fleetops.emulator.model.parameters import AMBIENT_CELSIUS, is_liquid
 from fleetops.emulator.model.register_sensors import RegisterSensors
 from fleetops.emulator.model.state import State
 from fleetops.emulator.model.tables import Table
 from fleetops.emulator.site import Site
 
-AMBIENT_CELSIUS = 25.0
 ROOM_HUMIDITY = 0.45
 Noise = Callable[[int, float], Floats]
 """So many draws of that deviation."""
